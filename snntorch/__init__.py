@@ -1,0 +1,40 @@
+"""Spiking neural networks as PyTorch layers.
+
+>>> import torch, snntorch as snn
+>>> net = torch.nn.Sequential(
+...     torch.nn.Linear(4, 8), snn.Leaky(beta=0.9, init_hidden=True),
+...     torch.nn.Linear(8, 2), snn.Leaky(beta=0.9, init_hidden=True, output=True),
+... )
+>>> spk, mem = net(torch.rand(3, 4))
+>>> spk.shape
+torch.Size([3, 2])
+"""
+
+from importlib.metadata import version as _version
+
+from snntorch._neurons.alpha import Alpha
+from snntorch._neurons.deltaleaky import DeltaLeaky
+from snntorch._neurons.lapicque import Lapicque
+from snntorch._neurons.leaky import Leaky
+from snntorch._neurons.neurons import LIF, SpikingNeuron
+from snntorch._neurons.rleaky import RLeaky
+from snntorch._neurons.rsynaptic import RSynaptic
+from snntorch._neurons.sconv2dlstm import SConv2dLSTM
+from snntorch._neurons.slstm import SLSTM
+from snntorch._neurons.synaptic import Synaptic
+
+__version__ = _version("snntorch")
+
+__all__ = [
+    "LIF",
+    "SLSTM",
+    "Alpha",
+    "DeltaLeaky",
+    "Lapicque",
+    "Leaky",
+    "RLeaky",
+    "RSynaptic",
+    "SConv2dLSTM",
+    "SpikingNeuron",
+    "Synaptic",
+]

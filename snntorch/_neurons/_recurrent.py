@@ -1,0 +1,119 @@
+"""Feedback V: how the spikes of the last step come back as input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from snntorch._checks import expect
+from snntorch._neurons.neurons import LIF
+
+
+class RecurrentOneToOne(nn.Module):
+    """Feedback of every neuron to itself: V times its spikes.
+
+    Args:
+        V: Weight; a parameter is learned, a tensor is kept as a constant.
+    """
+
+    def __init__(self, V: Tensor) -> None:
+        super().__init__()
+        if isinstance(V, nn.Parameter):
+            self.V = V
+        else:
+            self.register_buffer("V", V, persistent=False)  # the neuron's state_dict has it
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return V * x."""
+        return x * self.V
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution that keeps height and width, for kernels of odd and even size."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, bias: bool = True):
+        size = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * 2
+        rows, columns = (int(length) for length in size)
+        padding = (rows // 2, columns // 2)
+        super().__init__(in_channels, out_channels, (rows, columns), padding=padding, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the convolution; an even kernel's surplus first row or column is dropped."""
+        rows, columns = self.kernel_size
+        return super().forward(input)[..., 1 - rows % 2 :, 1 - columns % 2 :]
+
+
+class RecurrentLIF(LIF):
+    """LIF neuron whose spikes come back through ``recurrent``.
+
+    The spikes of the last step are its first state.
+    """
+
+    def _init_recurrent(
+        self,
+        V: Any,
+        all_to_all: bool,
+        linear_features: int | None,
+        conv2d_channels: int | None,
+        kernel_size: Any,
+        learn_recurrent: bool,
+    ) -> None:
+        """Build the feedback the arguments ask for."""
+        sizes = {
+            "linear_features": linear_features,
+            "conv2d_channels": conv2d_channels,
+            "kernel_size": kernel_size,
+        }
+        given = [name for name, value in sizes.items() if value]
+        if all_to_all:
+            expect(
+                given in (["linear_features"], ["conv2d_channels", "kernel_size"]),
+                self,
+                "`linear_features`, or `conv2d_channels` and `kernel_size`, with all_to_all=True",
+                " and ".join(f"`{name}`" for name in given) or "none of them",
+                "Give the layer's size, or set all_to_all=False to feed back one to one by `V`.",
+                TypeError,
+            )
+        else:
+            expect(
+                not given,
+                self,
+                "neither `linear_features` nor `conv2d_channels` with all_to_all=False",
+                " and ".join(f"`{name}`" for name in given),
+                "Leave it out: `V` holds one weight, or one per neuron.",
+                TypeError,
+            )
+        self.all_to_all = all_to_all
+        self.linear_features = linear_features
+        self.conv2d_channels = conv2d_channels
+        self.kernel_size = kernel_size
+        self.learn_recurrent = learn_recurrent
+        if not all_to_all:
+            self._register("V", V, learn_recurrent)
+            self.recurrent: nn.Module = RecurrentOneToOne(self._value("V"))
+        elif linear_features:
+            self.recurrent = nn.Linear(linear_features, linear_features)
+        elif conv2d_channels:
+            self.recurrent = SameConv2d(conv2d_channels, conv2d_channels, kernel_size)
+        if not learn_recurrent:
+            self.recurrent.requires_grad_(False)
+
+    def _tie(self) -> None:
+        """Let the feedback use this neuron's V, which its state_dict holds."""
+        if "V" in self._buffers and "recurrent" in self._modules:
+            self.recurrent.V = self._value("V")
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        module = super()._apply(fn, recurse)
+        self._tie()
+        return module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "V":
+            self._tie()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._tie()

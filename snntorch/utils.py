@@ -1,0 +1,126 @@
+"""Helpers around nets and data sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from snntorch._checks import expect
+from snntorch._neurons.neurons import SpikingNeuron
+
+__all__ = ["data_subset", "reset", "valid_split"]
+
+
+def reset(net: nn.Module) -> None:
+    """Zero the states of every neuron in ``net``, however deep, and of no other net.
+
+    The new states have no graph: a backward pass ends at them. Call it before each
+    sequence when the neurons have ``init_hidden=True``.
+
+    Args:
+        net: Any module.
+
+    Raises:
+        TypeError: If ``net`` is not a module.
+
+    Examples:
+        >>> import torch, snntorch as snn
+        >>> net = nn.Sequential(nn.Linear(2, 2), snn.Leaky(0.9, init_hidden=True))
+        >>> _ = net(torch.ones(1, 2))
+        >>> reset(net)
+        >>> net[1].mem
+        tensor([[0., 0.]])
+    """
+    expect(isinstance(net, nn.Module), "reset", "a torch.nn.Module", repr(net), error=TypeError)
+    for module in net.modules():
+        if isinstance(module, SpikingNeuron):
+            module.reset_mem()
+
+
+def _select(values: Any, indices: Any) -> Any:
+    """Return the items at ``indices``; a list stays a list."""
+    if isinstance(values, list):
+        return [values[int(i)] for i in indices]
+    return values[torch.as_tensor(indices) if isinstance(values, torch.Tensor) else indices]
+
+
+def data_subset(dataset: Any, subset: int, idx: int = 0) -> Any:
+    """Keep every ``subset``-th sample of a data set, to try things out quickly.
+
+    Args:
+        dataset: Data set with ``data`` and ``targets``: tensors, arrays or lists. It is
+            changed in place.
+        subset: Factor by which the data set shrinks; 1 leaves it as it is.
+        idx: Index of the first sample kept, less than ``subset``.
+
+    Returns:
+        The data set, with ``len(dataset) // subset`` samples (rounded up where they do
+        not divide).
+
+    Raises:
+        ValueError: If ``subset`` is less than 1, or ``idx`` is out of range.
+        TypeError: If the data set has no ``data`` and ``targets``.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> data = SimpleNamespace(data=torch.arange(6), targets=[0, 1, 2, 3, 4, 5])
+        >>> data_subset(data, subset=3).targets
+        [0, 3]
+    """
+    _expect_data(dataset, "data_subset")
+    expect(subset >= 1, "data_subset", "`subset` of at least 1", subset)
+    expect(0 <= idx < subset, "data_subset", f"`idx` from 0 to {subset - 1}", idx)
+    kept = np.arange(idx, len(dataset.targets), int(subset))
+    dataset.data = _select(dataset.data, kept)
+    dataset.targets = _select(dataset.targets, kept)
+    return dataset
+
+
+def valid_split(ds_train: Any, ds_val: Any, split: float, seed: int = 0) -> tuple[Any, Any]:
+    """Move a random part of the training samples to a validation set.
+
+    Args:
+        ds_train: Data set with ``data`` and ``targets``: tensors, arrays or lists. It is
+            changed in place.
+        ds_val: Another copy of it, with the transforms of the validation; changed in place.
+        split: Fraction of the samples that goes to validation, from 0 to 1.
+        seed: Seed of the choice; the global random state is not touched.
+
+    Returns:
+        ``ds_train`` and ``ds_val``, without a common sample.
+
+    Raises:
+        ValueError: If ``split`` is not in [0, 1], or the data sets differ in length.
+        TypeError: If a data set has no ``data`` and ``targets``.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> sets = [SimpleNamespace(data=torch.arange(10), targets=torch.arange(10)) for _ in "ab"]
+        >>> train, val = valid_split(*sets, split=0.3)
+        >>> len(train.targets), len(val.targets)
+        (7, 3)
+    """
+    for dataset in (ds_train, ds_val):
+        _expect_data(dataset, "valid_split")
+    size, other = len(ds_train.targets), len(ds_val.targets)
+    expect(0 <= split <= 1, "valid_split", "`split` from 0 to 1", split)
+    expect(size == other, "valid_split", f"`ds_val` of {size} samples, as `ds_train`", other)
+    order = np.random.RandomState(seed).permutation(size)
+    held_out = int(size * split)
+    for dataset, kept in ((ds_train, order[held_out:]), (ds_val, order[:held_out])):
+        dataset.data = _select(dataset.data, kept)
+        dataset.targets = _select(dataset.targets, kept)
+    return ds_train, ds_val
+
+
+def _expect_data(dataset: Any, owner: str) -> None:
+    expect(
+        hasattr(dataset, "data") and hasattr(dataset, "targets"),
+        owner,
+        "a data set with `data` and `targets`",
+        type(dataset).__name__,
+        error=TypeError,
+    )
