@@ -6,7 +6,7 @@ Every message says who expected what, what came, and what to type instead.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -83,3 +83,10 @@ def expect_number(owner: object, name: str, value: Any) -> None:
         repr(value),
         error=TypeError,
     )
+
+
+def expect_count(owner: object, name: str, value: Any, least: int = 1) -> None:
+    """Raise unless ``value`` is a whole number of at least ``least`` (a flag is none)."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    expect(whole, owner, f"`{name}` to be an int", repr(value), error=TypeError)
+    expect(value >= least, owner, f"`{name}` >= {least}", value)

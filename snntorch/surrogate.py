@@ -88,6 +88,8 @@ class SurrogateFunction(torch.autograd.Function):
         )
         if torch._C._are_functorch_transforms_active():
             return super().apply(x, *given)  # type: ignore[no-untyped-call]
+        if not (x.requires_grad and torch.is_grad_enabled()):
+            return spikes(x)
         # Function.apply binds default arguments through inspect on every call,
         # which costs three times the step itself; here nothing is left to bind.
         return super(torch.autograd.Function, cls).apply(x, *given)  # type: ignore[misc]

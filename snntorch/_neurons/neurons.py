@@ -5,18 +5,26 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
 
 from snntorch import surrogate
 from snntorch._checks import expect, expect_choice, expect_tensor, owner_name, shape_of
+from snntorch._neurons._fused import fits, reset_and_fire
 from snntorch._neurons._values import ValueModule
+from snntorch.surrogate import SurrogateGradient
 
 __all__ = ["LIF", "SpikingNeuron"]
 
 States = tuple[Tensor, ...]
+
+
+def _zero_state(input_: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return zeros where the input is, in its dtype."""
+    dtype = input_.dtype if input_.is_floating_point() else torch.get_default_dtype()
+    return torch.zeros(shape, dtype=dtype, device=input_.device)
 
 
 class SpikingNeuron(ValueModule):
@@ -67,6 +75,8 @@ class SpikingNeuron(ValueModule):
     instances: ClassVar[weakref.WeakSet[SpikingNeuron]] = weakref.WeakSet()
     #: ``False`` applies the reset of a spike in the step in which it fires.
     reset_delay: bool = True
+    #: Whether threshold and reset are those of this class, and can be fused.
+    _is_plain: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -159,7 +169,7 @@ class SpikingNeuron(ValueModule):
         """
         fired = None
         if self._reset_mechanism != "none":
-            fired = states[-1] > self._value("threshold")
+            fired = (states[-1] > self._value("threshold")).to(states[-1].dtype)
         zeroes_old = self.zeroes_old_states and self._reset_mechanism == "zero"
         if fired is not None and zeroes_old:
             states = self._reset(fired, states)
@@ -170,9 +180,48 @@ class SpikingNeuron(ValueModule):
             new = tuple(self.state_quant(state) for state in new)
         crossing = self._crossing(self.excess(*new), self.inhibition)
         if fired is not None and not self.reset_delay:
-            new = self._reset(crossing - fired.to(crossing.dtype), new)
+            new = self._reset(crossing - fired, new)
+        return self._with_spikes(crossing, new)
+
+    def _with_spikes(self, crossing: Tensor, states: States) -> tuple[Tensor, States]:
         spk = self._graded(crossing)
-        return spk, (spk, *new) if len(new) < len(self.state_names) else new
+        return spk, (spk, *states) if len(states) < len(self.state_names) else states
+
+    def _fused_transition(self, input_: Tensor, *states: Tensor) -> tuple[Tensor, States]:
+        """Run :meth:`transition` with reset and threshold as one node of the graph."""
+        new = self.step(input_, *states)
+        mem, crossing = reset_and_fire(
+            new[-1],
+            states[-1],
+            self._value("threshold"),
+            self._reset_mechanism == "zero",
+            cast(SurrogateGradient, self.spike_grad),
+        )
+        return self._with_spikes(crossing, (*new[:-1], mem))
+
+    def _fuses(self, input_: Tensor, mem: Tensor) -> bool:
+        """Return whether the fused transition covers this neuron, state and moment."""
+        mechanism = self._reset_mechanism
+        return (
+            (mechanism == "subtract" or (mechanism == "zero" and not self.zeroes_old_states))
+            and self._is_plain
+            and self.reset_delay
+            and not self.inhibition
+            and not self.state_quant
+            and type(self.spike_grad) is SurrogateGradient
+            and input_.dtype == mem.dtype
+            and fits(mem, self._value("threshold"))
+            and not torch.compiler.is_compiling()  # the compiler fuses by itself
+            and not torch._C._are_functorch_transforms_active()
+        )
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._is_plain = (
+            cls.excess is SpikingNeuron.excess
+            and cls.subtract is SpikingNeuron.subtract
+            and cls.zeroed_states == ("mem",)
+        )
 
     def _reset(self, times: Tensor, states: States) -> States:
         """Apply the reset ``times`` times: 0 or 1, or -1 to take one back."""
@@ -222,7 +271,9 @@ class SpikingNeuron(ValueModule):
 
     def _advance(self, input_: Tensor, *given: Tensor | None) -> Any:
         """Run one step from the states given (those of the last call for ``None``)."""
-        spk, states = self.transition(input_, *self._states(input_, given))
+        states = self._states(input_, given)
+        fused = self._fuses(input_, states[-1])
+        spk, states = (self._fused_transition if fused else self.transition)(input_, *states)
         for name, state in zip(self.state_names, states, strict=True):
             # nn.Module's own looks for parameters and modules first, which is slow
             object.__setattr__(self, name, state)
@@ -230,40 +281,37 @@ class SpikingNeuron(ValueModule):
             return spk
         return states if states[0] is spk else (spk, *states)
 
-    def _states(self, input_: Tensor, given: tuple[Tensor | None, ...]) -> States:
+    def _states(self, input_: Any, given: tuple[Tensor | None, ...]) -> States:
         """Return complete states of the right shape to start a step from."""
-        expect_tensor(self, "input_", input_)
+        if not isinstance(input_, Tensor):
+            expect_tensor(self, "input_", input_)
         shape = self.state_shape(input_)
         states = []
-        for name, state in zip(self.state_names, given, strict=True):
-            if state is None:
-                own: Tensor = getattr(self, name)
-                fits = own.shape == shape and own.device == input_.device
-                states.append(own if fits else self._zero_state(input_, shape))
-                continue
-            expect(
-                not self.init_hidden,
-                self,
-                f"no `{name}` with init_hidden=True, which keeps the states on the module",
-                "one",
-                f"Leave `{name}` out, or build the neuron with init_hidden=False.",
-                TypeError,
-            )
-            expect_tensor(self, name, state)
-            fits = state.shape == shape
-            states.append(state if fits else self._fit(name, state, input_, shape))
+        for name, passed in zip(self.state_names, given, strict=True):
+            state = getattr(self, name) if passed is None else passed
+            if passed is None:
+                if state.shape != shape or state.device != input_.device:
+                    state = _zero_state(input_, shape)
+            elif self.init_hidden or not isinstance(state, Tensor) or state.shape != shape:
+                state = self._fitted(name, state, input_, shape)
+            states.append(state)
         return tuple(states)
 
-    def _zero_state(self, input_: Tensor, shape: tuple[int, ...]) -> Tensor:
-        dtype = input_.dtype if input_.is_floating_point() else torch.get_default_dtype()
-        return torch.zeros(shape, dtype=dtype, device=input_.device)
-
-    def _fit(self, name: str, state: Tensor, input_: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def _fitted(self, name: str, state: Any, input_: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Return a passed state in full shape: empty counts as zeros, others expand."""
+        expect(
+            not self.init_hidden,
+            self,
+            f"no `{name}` with init_hidden=True, which keeps the states on the module",
+            "one",
+            f"Leave `{name}` out, or build the neuron with init_hidden=False.",
+            TypeError,
+        )
+        expect_tensor(self, name, state)
         if state.numel() == 0:
-            return self._zero_state(input_, shape)
+            return _zero_state(input_, shape)
         try:
-            return state.expand(shape)
+            return cast(Tensor, state.expand(shape))
         except RuntimeError:
             raise ValueError(
                 f"{owner_name(self)} expected `{name}` of shape {tuple(shape)}, to match its "
@@ -280,7 +328,9 @@ class SpikingNeuron(ValueModule):
             whatever shape the next input asks for, so no batch size has to be known.
         """
         for name in self.state_names:
-            setattr(self, name, torch.zeros_like(getattr(self, name), requires_grad=False))
+            old: Tensor = getattr(self, name)
+            # not zeros_like: what a transform of torch.func left behind has only a shape
+            setattr(self, name, torch.zeros(old.shape, dtype=old.dtype, device=old.device))
         device = self._value("threshold").device
         fresh = tuple(torch.zeros(0, device=device) for _ in self.state_names)
         return fresh[0] if len(fresh) == 1 else fresh
