@@ -1,0 +1,628 @@
+"""Losses: what a network's recorded output should have been.
+
+Make a loss once, then call it with a record and the targets::
+
+    loss_fn = SF.ce_rate_loss()
+    loss = loss_fn(spk_rec, targets)
+
+A record is (num_steps, batch, num_outputs), targets are class labels (batch); further axes
+(pixels, say) may follow in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from snntorch._checks import (
+    expect,
+    expect_choice,
+    expect_number,
+    expect_tensor,
+    owner_name,
+    shape_of,
+)
+from snntorch.functional.acc import (
+    class_labels,
+    expect_population,
+    expect_record,
+    nth_spike_step,
+    pool,
+    readable,
+)
+
+__all__ = [
+    "LossFunctions",
+    "SpikeTime",
+    "ce_count_loss",
+    "ce_max_membrane_loss",
+    "ce_rate_loss",
+    "ce_temporal_loss",
+    "mse_count_loss",
+    "mse_membrane_loss",
+    "mse_temporal_loss",
+]
+
+
+def _expect_float_record(owner: object, name: str, record: Tensor) -> None:
+    expect_record(owner, name, record)
+    what, hint = f"`{name}` of a floating-point dtype", f"Convert it with {name}.float()."
+    expect(record.is_floating_point(), owner, what, record.dtype, hint, TypeError)
+
+
+def _labelled(labels: Tensor, num_classes: int, axis: int = 1) -> Tensor:
+    """Say of each class, along ``axis``, whether it is the label."""
+    classes = torch.arange(num_classes, device=labels.device)
+    return labels.unsqueeze(axis) == classes.view(-1, *[1] * (labels.dim() - axis))
+
+
+class LossFunctions:
+    """What all losses share: the checks, class weights, reduction and description.
+
+    Derive a loss of your own by writing ``_compute_loss(record, targets)``.
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"``: one value per sample,
+            for square errors one per output.
+        weight: One factor per class, (num_classes), for what a sample of that class costs.
+            The weighted mean of a cross-entropy is divided by the sum of the weights, as in
+            :func:`torch.nn.functional.cross_entropy`, that of square errors by their number.
+
+    Attributes:
+        reads: The record the loss is computed from: ``"spk"``, the output spikes, or
+            ``"mem"``, the membrane potentials. ``snntorch.backprop`` hands it that one.
+        time_axis: Which axis of the record is time.
+        time_var_targets: Whether the targets begin with that axis, too.
+
+    Raises:
+        ValueError: If an option, a shape, a label or the number of weights does not fit.
+        TypeError: If an argument is no tensor or no number, or has the wrong dtype.
+
+    Note:
+        With a weight, snnTorch 1.0.0 left out the reduction ``"sum"``, and square errors took
+        the weight along the wrong axis.
+    """
+
+    reads: ClassVar[Literal["spk", "mem"]] = "spk"
+    time_axis: ClassVar[int] = 0
+    time_var_targets: bool = False
+
+    def __init__(self, reduction: str, weight: Tensor | None) -> None:
+        expect_choice(self, "reduction", reduction, ("mean", "sum", "none"))
+        if weight is not None:
+            expect_tensor(self, "weight", weight)
+            expect(weight.dim() == 1, self, "`weight` of shape (num_classes,)", shape_of(weight))
+        self.reduction = reduction
+        self.weight = weight
+
+    @property
+    def __name__(self) -> str:
+        return owner_name(self)
+
+    def __repr__(self) -> str:
+        return f"{self.__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+    def __call__(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a record: of spikes, or of what ``reads`` says."""
+        _expect_float_record(self, f"{self.reads}_out", spk_out)
+        return self._compute_loss(spk_out, targets)
+
+    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
+        raise NotImplementedError(f"{self.__name__} has to define _compute_loss(record, targets).")
+
+    def _labels(self, targets: Tensor, scores: Tensor) -> Tensor:
+        """Return the labels of ``scores`` (batch, num_classes), checked and next to them."""
+        shape = (len(scores), *scores.shape[2:])
+        return class_labels(self, targets, shape, scores.shape[1], scores.device)
+
+    def _class_weight(self, like: Tensor, num_classes: int) -> Tensor | None:
+        if self.weight is None:
+            return None
+        what = f"`weight` to hold {num_classes} values, one per class"
+        expect(len(self.weight) == num_classes, self, what, len(self.weight))
+        return self.weight.to(like)
+
+    def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
+        weight = self._class_weight(scores, scores.shape[1])
+        return F.cross_entropy(scores, labels, weight, reduction=self.reduction)
+
+    def _weigh(self, squares: Tensor, labels: Tensor, num_classes: int, axis: int = 1) -> Tensor:
+        """Multiply the square errors of a sample, along ``axis``, by its class's weight."""
+        weight = self._class_weight(squares, num_classes)
+        return squares if weight is None else squares * weight[labels].unsqueeze(axis)
+
+    def _reduce(self, loss: Tensor) -> Tensor:
+        if self.reduction == "none":
+            return loss
+        return loss.mean() if self.reduction == "mean" else loss.sum()
+
+
+class _PopulationLoss(LossFunctions):
+    """A loss that can let several outputs speak for one class."""
+
+    def __init__(
+        self,
+        population_code: bool = False,
+        num_classes: int = False,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+    ) -> None:
+        expect_population(self, population_code, num_classes)
+        self.population_code = population_code
+        self.num_classes = num_classes
+        super().__init__(reduction, weight)
+
+    def _pool(self, record: Tensor) -> Tensor:
+        return pool(self, record, self.num_classes) if self.population_code else record
+
+
+class ce_rate_loss(_PopulationLoss):
+    r"""Cross-entropy of the spikes at every step, averaged over the steps.
+
+    Choose it to have the labelled class fire at every step and the others at none.
+
+    .. math::
+        \mathcal{L}_b = -\frac{1}{T} \sum_t
+            \ln \frac{\exp S_{b, y_b}[t]}{\sum_i \exp S_{b, i}[t]}
+
+    with the spikes :math:`S` (``spk_out``), the label :math:`y_b` of sample :math:`b`
+    (``targets``) and :math:`T` steps. A network that never fires costs :math:`\ln C` with
+    :math:`C` classes: 2.303 with ten.
+
+    Args:
+        population_code: ``True`` lets several outputs speak for one class: they are cut into
+            ``num_classes`` blocks of neighbours, and each block's spikes are added up.
+        num_classes: Number of classes, needed with ``population_code``.
+        reduction, weight: See :class:`LossFunctions`, also for what is raised.
+
+    Shape:
+        - ``spk_out``: (num_steps, batch, num_outputs).
+        - ``targets``: (batch).
+        - returns a scalar, or (batch) with ``reduction="none"``.
+
+    Note:
+        snnTorch 1.0.0 could not pool populations here.
+
+    Examples:
+        >>> ce_rate_loss()(torch.zeros(25, 4, 10), torch.tensor([3, 0, 9, 1]))
+        tensor(2.3026)
+    """
+
+    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
+        scores = self._pool(record)
+        num_steps = len(scores)
+        labels = self._labels(targets, scores[0])
+        labels = labels.expand(num_steps, *labels.shape).flatten(0, 1)
+        loss = self._cross_entropy(scores.flatten(0, 1), labels)
+        if self.reduction == "none":
+            return torch.unflatten(loss, 0, (num_steps, -1)).mean(0)
+        return loss / num_steps if self.reduction == "sum" else loss
+
+
+class ce_count_loss(_PopulationLoss):
+    r"""Cross-entropy of the number of spikes.
+
+    Choose it for rate codes where only totals count: the labelled class is to fire the most.
+
+    .. math::
+        \mathcal{L}_b = -\ln \frac{\exp N_{b, y_b}}{\sum_i \exp N_{b, i}},
+        \qquad N_{b, i} = \sum_t S_{b, i}[t]
+
+    with the spikes :math:`S` (``spk_out``) and the label :math:`y_b` (``targets``).
+
+    Args:
+        population_code, num_classes: See :class:`ce_rate_loss`.
+        reduction, weight: See :class:`LossFunctions`, also for what is raised.
+
+    Shape: As in :class:`ce_rate_loss`.
+
+    Examples:
+        >>> loss_fn = ce_count_loss(population_code=True, num_classes=2)
+        >>> loss_fn(torch.tensor([[[1.0, 1.0, 0.0, 0.0]]]), torch.tensor([0]))
+        tensor(0.1269)
+    """
+
+    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
+        counts = self._pool(record).sum(self.time_axis)
+        return self._cross_entropy(counts, self._labels(targets, counts))
+
+
+class ce_max_membrane_loss(LossFunctions):
+    r"""Cross-entropy of the highest membrane potential of each output.
+
+    Choose it where outputs fire too rarely to teach anything: membranes have a gradient also
+    without spikes.
+
+    .. math::
+        \mathcal{L}_b = -\ln \frac{\exp M_{b, y_b}}{\sum_i \exp M_{b, i}},
+        \qquad M_{b, i} = \max_t U_{b, i}[t]
+
+    with the membrane potential :math:`U` (the record) and the label :math:`y_b`
+    (``targets``).
+
+    Args:
+        reduction, weight: See :class:`LossFunctions`, also for what is raised.
+
+    Shape: As in :class:`ce_rate_loss`.
+
+    Examples:
+        >>> mem = torch.tensor([[[0.2, 0.1]], [[-1.0, 1.2]]])
+        >>> ce_max_membrane_loss()(mem, torch.tensor([1]))
+        tensor(0.3133)
+    """
+
+    reads = "mem"
+
+    def __init__(self, reduction: str = "mean", weight: Tensor | None = None) -> None:
+        super().__init__(reduction, weight)
+
+    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
+        highest = record.max(self.time_axis).values
+        return self._cross_entropy(highest, self._labels(targets, highest))
+
+
+class ce_temporal_loss(LossFunctions):
+    r"""Cross-entropy of how early each output fires.
+
+    Choose it for latency codes without target times: the labelled class is to fire first.
+
+    .. math::
+        \mathcal{L}_b = -\ln \frac{\exp z_{b, y_b}}{\sum_i \exp z_{b, i}}, \qquad
+        z = -t \;\text{(negate)} \quad\text{or}\quad z = \frac{1}{t + 1} \;\text{(reciprocal)}
+
+    with the time :math:`t` of an output's first spike, in steps, and its gradient as in
+    :class:`SpikeTime`, and the label :math:`y_b` (``targets``).
+
+    Args:
+        inverse: ``"negate"`` or ``"reciprocal"``: how early spikes score high.
+        reduction, weight: See :class:`LossFunctions`, also for what is raised.
+
+    Shape: As in :class:`ce_rate_loss`.
+
+    Examples:
+        >>> spk = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
+        >>> ce_temporal_loss()(spk, torch.tensor([0]))
+        tensor(0.3133)
+    """
+
+    def __init__(
+        self, inverse: str = "negate", reduction: str = "mean", weight: Tensor | None = None
+    ) -> None:
+        expect_choice(self, "inverse", inverse, ("negate", "reciprocal"))
+        self.inverse = inverse
+        super().__init__(reduction, weight)
+
+    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
+        time = SpikeTime.FirstSpike(record)
+        scores = -time if self.inverse == "negate" else 1 / (time + 1)
+        return self._cross_entropy(scores, self._labels(targets, scores))
+
+
+class mse_count_loss(_PopulationLoss):
+    r"""Square error of the number of spikes.
+
+    Choose it for rate codes where each class has a rate to meet. To leave wrong classes some
+    rate, as in ``mse_count_loss(0.8, 0.2)``, keeps their neurons from falling silent.
+
+    .. math::
+        \mathcal{L}_{b, i} = \frac{1}{T} \Bigl(\sum_t S_{b, i}[t] - r_{b, i}\,T P\Bigr)^2
+
+    with the spikes :math:`S` (``spk_out``), :math:`T` steps, :math:`P` outputs per class and
+    the target rate :math:`r` in spikes per step: ``correct_rate`` for the labelled class,
+    ``incorrect_rate`` for the others.
+
+    Args:
+        correct_rate, incorrect_rate: Target rates of the labelled class and of the others.
+        population_code, num_classes: See :class:`ce_rate_loss`.
+        reduction, weight: See :class:`LossFunctions`, also for what is raised.
+
+    Shape:
+        - ``spk_out``: (num_steps, batch, num_outputs).
+        - ``targets``: (batch).
+        - returns a scalar, or (batch, num_classes) with ``reduction="none"``.
+
+    Examples:
+        >>> loss_fn = mse_count_loss(correct_rate=0.5, incorrect_rate=0.0)
+        >>> loss_fn(torch.ones(4, 1, 2), torch.tensor([1]))
+        tensor(2.5000)
+    """
+
+    def __init__(
+        self,
+        correct_rate: float = 1,
+        incorrect_rate: float = 0,
+        population_code: bool = False,
+        num_classes: int = False,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+    ) -> None:
+        expect_number(self, "correct_rate", correct_rate)
+        expect_number(self, "incorrect_rate", incorrect_rate)
+        self.correct_rate = correct_rate
+        self.incorrect_rate = incorrect_rate
+        super().__init__(population_code, num_classes, reduction, weight)
+
+    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
+        counts = self._pool(record).sum(self.time_axis)
+        labels = self._labels(targets, counts)
+        num_steps, num_classes = len(record), counts.shape[1]
+        most = num_steps * (record.shape[2] // num_classes)
+        error = torch.where(
+            _labelled(labels, num_classes),
+            counts - self.correct_rate * most,
+            counts - self.incorrect_rate * most,
+        )
+        return self._reduce(self._weigh(error**2, labels, num_classes) / num_steps)
+
+
+class mse_membrane_loss(LossFunctions):
+    r"""Square error of the membrane potential, averaged over the steps.
+
+    Choose it to steer membranes at every step: the labelled class above the threshold, say,
+    and the others below it, as in ``mse_membrane_loss(on_target=1.05, off_target=0.2)``.
+
+    .. math::
+        \mathcal{L}_{b, i} = \frac{1}{T} \sum_t (U_{b, i}[t] - \hat{U}_{b, i}[t])^2
+
+    with the membrane potential :math:`U` (the record), :math:`T` steps and the target
+    :math:`\hat{U}`, in units of :math:`U`: ``on_target`` for the labelled class,
+    ``off_target`` for the others.
+
+    Args:
+        time_var_targets: ``True`` expects a label for every step.
+        on_target, off_target: Targets of the labelled class and of the others.
+        reduction, weight: See :class:`LossFunctions`, also for what is raised.
+
+    Shape:
+        - the record: (num_steps, batch, num_outputs).
+        - ``targets``: (batch); with ``time_var_targets`` (num_steps, batch), or (num_steps) if
+          all samples share their labels.
+        - returns a scalar, or (batch, num_outputs) with ``reduction="none"``.
+
+    Note:
+        Targets of shape (num_steps, batch) did not work in snnTorch 1.0.0.
+
+    Examples:
+        >>> mem = torch.tensor([[[1.0, 0.5]], [[1.0, 0.0]]])
+        >>> mse_membrane_loss()(mem, torch.tensor([0]))
+        tensor(0.0625)
+    """
+
+    reads = "mem"
+
+    def __init__(
+        self,
+        time_var_targets: bool = False,
+        on_target: float = 1,
+        off_target: float = 0,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+    ) -> None:
+        expect_number(self, "on_target", on_target)
+        expect_number(self, "off_target", off_target)
+        self.time_var_targets = bool(time_var_targets)
+        self.on_target = on_target
+        self.off_target = off_target
+        super().__init__(reduction, weight)
+
+    def _labels_over_time(self, targets: Tensor, record: Tensor) -> Tensor:
+        """Return labels (num_steps, batch); an axis along which they are constant has length 1."""
+        if not self.time_var_targets:
+            return self._labels(targets, record[0]).unsqueeze(self.time_axis)
+        expect_tensor(self, "targets", targets)
+        shared = targets.dim() == 1
+        shape = (len(record),) if shared else (*record.shape[:2], *record.shape[3:])
+        labels = class_labels(self, targets, shape, record.shape[2], record.device)
+        return labels.view(-1, *[1] * (record.dim() - 2)) if shared else labels
+
+    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
+        labels = self._labels_over_time(targets, record)
+        num_classes = record.shape[2]
+        error = torch.where(
+            _labelled(labels, num_classes, axis=2),
+            record - self.on_target,
+            record - self.off_target,
+        )
+        squares = self._weigh(error**2, labels, num_classes, axis=2)
+        return self._reduce(squares.mean(self.time_axis))
+
+
+def _several(times: Any) -> tuple[float, ...]:
+    return tuple(times) if isinstance(times, Sequence) else (times,)
+
+
+class SpikeTime(nn.Module):
+    r"""When outputs fire, and when they should have.
+
+    Choose it for losses of your own on spike times.
+
+    .. math::
+        t_{b, i} = \min\{t : S_{b, i}[t] \neq 0\}, \qquad
+        \frac{\partial t_{b, i}}{\partial S_{b, i}[t_{b, i}]} = -1
+
+    with the spikes :math:`S` (``spk_out``) and times in steps, the first of which is 0. A
+    spike that never comes counts as one at the last step. The gradient reaches the spike in
+    question only: more of it is earlier.
+
+    Args:
+        target_is_time: ``True`` expects spike times as targets, not class labels.
+        on_target: Target time of the labelled class; with ``multi_spike`` a sequence of times.
+            Negative times count from the end: -1 is the last step.
+        off_target: Target time of the other classes, likewise.
+        tolerance: A spike less than this many steps off its target counts as on target.
+        multi_spike: ``True`` takes several spikes of each output, not the first alone.
+
+    Shape:
+        - ``spk_out``: (num_steps, batch, num_outputs).
+        - ``targets``: (batch); with ``target_is_time`` as the times.
+        - returns the times and their targets, each (batch, num_outputs), with ``multi_spike``
+          (num_spikes, batch, num_outputs).
+
+    Raises:
+        ValueError: If an option, a shape, a label or a time does not fit.
+        TypeError: If an argument is no tensor or no number, or has the wrong dtype.
+
+    Note:
+        snnTorch 1.0.0 overwrote negative times in the targets, and a spike of one output hid
+        those of others at that step with ``multi_spike``.
+
+    Examples:
+        >>> spk = torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[1.0, 1.0]]])
+        >>> SpikeTime(on_target=0, off_target=-1)(spk, torch.tensor([0]))
+        (tensor([[1., 2.]]), tensor([[0., 2.]]))
+    """
+
+    def __init__(
+        self,
+        target_is_time: bool = False,
+        on_target: float | Sequence[float] = 0,
+        off_target: float | Sequence[float] = -1,
+        tolerance: float = 0,
+        multi_spike: bool = False,
+    ) -> None:
+        super().__init__()
+        expect_number(self, "tolerance", tolerance)
+        expect(tolerance >= 0, self, "`tolerance` >= 0", tolerance)
+        if not target_is_time:
+            on, off = _several(on_target), _several(off_target)
+            expect(
+                len(on) == len(off) > 0 if multi_spike else len(on) == len(off) == 1,
+                self,
+                "`on_target` and `off_target` to be "
+                + ("sequences of equal length" if multi_spike else "one time each"),
+                f"{on_target!r} and {off_target!r}",
+                "Such as on_target=[0, 2], off_target=[8, 9] with multi_spike=True.",
+            )
+            for name, times in (("on_target", on), ("off_target", off)):
+                for time in times:
+                    expect_number(self, name, time)
+        self.target_is_time = target_is_time
+        self.on_target = on_target
+        self.off_target = off_target
+        self.tolerance = tolerance
+        self.multi_spike = multi_spike
+
+    def extra_repr(self) -> str:
+        """Return the settings, for ``print``."""
+        names = ("target_is_time", "on_target", "off_target", "tolerance", "multi_spike")
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+
+    def forward(self, spk_out: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return spike times and their targets."""
+        _expect_float_record(self, "spk_out", spk_out)
+        num_steps, batch, num_outputs, *further = spk_out.shape
+        if self.target_is_time:
+            wanted = self._target_times(targets, spk_out)
+        else:
+            labels = class_labels(self, targets, (batch, *further), num_outputs, spk_out.device)
+            wanted = self.labels_to_spike_times(labels, num_outputs)
+        wanted = torch.where(wanted < 0, wanted + num_steps, wanted).to(spk_out.dtype)
+        if wanted.numel() and readable(wanted):
+            earliest = wanted.amin().item()
+            what = f"target times of at least {-num_steps}, the first of {num_steps} steps"
+            expect(earliest >= 0, self, what, earliest - num_steps)
+        several = self.multi_spike
+        times = self.MultiSpike(spk_out, len(wanted)) if several else self.FirstSpike(spk_out)
+        return self.Tolerance(times, wanted, self.tolerance), wanted
+
+    def _target_times(self, targets: Tensor, spk_out: Tensor) -> Tensor:
+        expect_tensor(self, "targets", targets)
+        shape = shape_of(spk_out)[1:]
+        if self.multi_spike:
+            fits, what = shape_of(targets)[1:] == shape and len(targets) > 0, ("num_spikes", *shape)
+        else:
+            fits, what = shape_of(targets) == shape, shape
+        hint = "Class labels need target_is_time=False."
+        expect(fits, self, f"target times of shape {what}", shape_of(targets), hint)
+        return targets.to(spk_out.device)
+
+    @staticmethod
+    def FirstSpike(spk_rec: Tensor) -> Tensor:
+        """Return the time of each output's first spike, (batch, num_outputs)."""
+        return SpikeTime.MultiSpike(spk_rec, 1)[0]
+
+    @staticmethod
+    def MultiSpike(spk_rec: Tensor, spk_count: int) -> Tensor:
+        """Return the times of each output's first ``spk_count`` spikes."""
+        step = nth_spike_step(spk_rec, spk_count)
+        spike = spk_rec.gather(0, step)
+        # exactly zero, and minus one in the gradient
+        return step.to(spk_rec.dtype) + (spike.detach() - spike)
+
+    @staticmethod
+    def Tolerance(spk_time: Tensor, target: Tensor, tolerance: float) -> Tensor:
+        """Move times less than ``tolerance`` off their target onto it."""
+        return torch.where((spk_time - target).abs() < tolerance, target, spk_time)
+
+    def labels_to_spike_times(self, targets: Tensor, num_outputs: int) -> Tensor:
+        """Return the target times that belong to class labels."""
+        convert = self.label_to_multi_spike if self.multi_spike else self.label_to_single_spike
+        return convert(targets, num_outputs)
+
+    def label_to_single_spike(self, targets: Tensor, num_outputs: int) -> Tensor:
+        """Return one target time per output, (batch, num_outputs)."""
+        return self.label_to_multi_spike(targets, num_outputs)[0]
+
+    def label_to_multi_spike(self, targets: Tensor, num_outputs: int) -> Tensor:
+        """Return several target times per output, (num_spikes, batch, num_outputs)."""
+        labelled = _labelled(targets, num_outputs)
+        times = zip(_several(self.on_target), _several(self.off_target), strict=True)
+        return torch.stack([torch.where(labelled, on, off) for on, off in times])
+
+
+class mse_temporal_loss(LossFunctions):
+    r"""Square error of the spike times, as fractions of the record's length.
+
+    Choose it for latency codes where each class has a time to fire at.
+
+    .. math::
+        \mathcal{L}_{b, i} = \Bigl(\frac{t_{b, i} - \hat{t}_{b, i}}{T}\Bigr)^2
+
+    with the spike times :math:`t` and their targets :math:`\hat{t}`, in steps, of
+    :class:`SpikeTime`, and :math:`T` steps.
+
+    Args:
+        target_is_time, on_target, off_target, tolerance, multi_spike: See :class:`SpikeTime`.
+        reduction, weight: See :class:`LossFunctions`, also for what is raised. No weight with
+            ``target_is_time``, as times name no class.
+
+    Shape:
+        - ``spk_out``, ``targets``: as in :class:`SpikeTime`.
+        - returns a scalar, or one value per spike time with ``reduction="none"``.
+
+    Note:
+        snnTorch 1.0.0 ignored the negative ``off_target``, its default: all outputs were to
+        fire at once.
+
+    Examples:
+        >>> spk = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0]]])
+        >>> mse_temporal_loss()(spk, torch.tensor([0]))
+        tensor(0.0556)
+    """
+
+    def __init__(
+        self,
+        target_is_time: bool = False,
+        on_target: float | Sequence[float] = 0,
+        off_target: float | Sequence[float] = -1,
+        tolerance: float = 0,
+        multi_spike: bool = False,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+    ) -> None:
+        free = weight is None or not target_is_time
+        expect(free, self, "no `weight` with target_is_time=True", "one", error=TypeError)
+        self.spk_time_fn = SpikeTime(target_is_time, on_target, off_target, tolerance, multi_spike)
+        super().__init__(reduction, weight)
+
+    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
+        times, wanted = self.spk_time_fn(record, targets)
+        squares = ((times - wanted) / len(record)) ** 2
+        if self.weight is not None:
+            labels = targets.to(device=record.device, dtype=torch.long)
+            squares = self._weigh(squares, labels, record.shape[2])
+        return self._reduce(squares)
