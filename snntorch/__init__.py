@@ -12,15 +12,21 @@ torch.Size([3, 2])
 
 from importlib.metadata import version as _version
 
+from snntorch._layers.bntt import BatchNormTT1d, BatchNormTT2d
+from snntorch._layers.graded_spikes import GradedSpikes
 from snntorch._neurons.alpha import Alpha
+from snntorch._neurons.associative import AssociativeLeaky
 from snntorch._neurons.deltaleaky import DeltaLeaky
 from snntorch._neurons.lapicque import Lapicque
 from snntorch._neurons.leaky import Leaky
+from snntorch._neurons.leakyparallel import LeakyParallel
+from snntorch._neurons.linearleaky import LinearLeaky
 from snntorch._neurons.neurons import LIF, SpikingNeuron
 from snntorch._neurons.rleaky import RLeaky
 from snntorch._neurons.rsynaptic import RSynaptic
 from snntorch._neurons.sconv2dlstm import SConv2dLSTM
 from snntorch._neurons.slstm import SLSTM
+from snntorch._neurons.stateleaky import StateLeaky
 from snntorch._neurons.synaptic import Synaptic
 
 __version__ = _version("snntorch")
@@ -29,12 +35,19 @@ __all__ = [
     "LIF",
     "SLSTM",
     "Alpha",
+    "AssociativeLeaky",
+    "BatchNormTT1d",
+    "BatchNormTT2d",
     "DeltaLeaky",
+    "GradedSpikes",
     "Lapicque",
     "Leaky",
+    "LeakyParallel",
+    "LinearLeaky",
     "RLeaky",
     "RSynaptic",
     "SConv2dLSTM",
     "SpikingNeuron",
+    "StateLeaky",
     "Synaptic",
 ]

@@ -95,8 +95,10 @@ class SurrogateFunction(torch.autograd.Function):
         return super(torch.autograd.Function, cls).apply(x, *given)  # type: ignore[misc]
 
     @staticmethod
-    def forward(x: Tensor, *_: Any) -> Tensor:
+    def forward(*arguments: Any) -> Tensor:
         """Return H(x)."""
+        # torch.compile puts a context first where the number of arguments can vary
+        (x,) = (value for value in arguments if isinstance(value, Tensor))
         return spikes(x)
 
     @staticmethod

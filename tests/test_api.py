@@ -17,8 +17,9 @@ API = json.loads((Path(__file__).parent / "data" / "api.json").read_text())
 MODULES = (
     "snntorch",
     *(name for name in API if name.startswith(("snntorch._neurons", "snntorch._layers"))),
-    "snntorch.surrogate",
-    "snntorch.utils",
+    *(name for name in API if name.startswith("snntorch.functional")),
+    *("snntorch.surrogate", "snntorch.utils", "snntorch.spikegen"),
+    *("snntorch.backprop", "snntorch.spikeplot"),
 )
 #: Defaults that are other than released, with the reason.
 CHANGED_DEFAULTS = {

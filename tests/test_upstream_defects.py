@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
-import importlib
 import io
 import os
 import re
@@ -19,6 +18,8 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -26,12 +27,18 @@ import torch.nn.functional as F
 from torch import nn
 
 import snntorch as snn
-from snntorch import surrogate, utils
+import snntorch.functional as SF
+from snntorch import backprop, spikegen, surrogate, utils
 from tests.distributed import ddp_hidden_states
+
+mpl.use("Agg")
 
 TEXT = (Path(__file__).parent / "data" / "upstream_defects.md").read_text()
 #: The parts of the package that stand; each part that lands adds its area.
-AREAS = ("neurons", "surrogate", "utils", "layers", "packaging")
+AREAS = (
+    *("neurons", "surrogate", "utils", "layers", "packaging"),
+    *("spikegen", "functional", "backprop", "spikeplot"),
+)
 
 
 def defects() -> list[Any]:
@@ -67,12 +74,8 @@ def names() -> dict[str, Any]:
         **{"utils": utils, "copy": copy, "gc": gc, "io": io, "os": os, "sys": sys},
         **{"weakref": weakref, "tempfile": tempfile, "raised": raised, "quiet": quiet},
         "ddp_hidden_states": ddp_hidden_states,
-        **{
-            name: importlib.import_module(module)
-            for name, module in {
-                "quant": "snntorch.functional.quant",
-            }.items()
-        },
+        **{"spikegen": spikegen, "SF": SF, "quant": SF.quant, "probe": SF.probe},
+        **{"stdp_learner": SF.stdp_learner, "backprop": backprop, "plt": plt},
     }
 
 

@@ -5,8 +5,7 @@ What is called on records is here by name: ``import snntorch.functional as SF`` 
 ``SF.quant``.
 """
 
-# sub-modules: `probe` and `stdp_learner` belong here, too
-from snntorch.functional import acc, loss, quant, reg
+from snntorch.functional import acc, loss, probe, quant, reg, stdp_learner
 from snntorch.functional.acc import accuracy_rate, accuracy_temporal
 from snntorch.functional.loss import (
     LossFunctions,
@@ -19,12 +18,24 @@ from snntorch.functional.loss import (
     mse_membrane_loss,
     mse_temporal_loss,
 )
-
-# the monitors of `probe`, by name, belong here
+from snntorch.functional.probe import (
+    AttributeMonitor,
+    BaseMonitor,
+    GradInputMonitor,
+    GradOutputMonitor,
+    InputMonitor,
+    OutputMonitor,
+)
 from snntorch.functional.reg import l1_rate_sparsity
 
 __all__ = [
+    "AttributeMonitor",
+    "BaseMonitor",
+    "GradInputMonitor",
+    "GradOutputMonitor",
+    "InputMonitor",
     "LossFunctions",
+    "OutputMonitor",
     "SpikeTime",
     "acc",
     "accuracy_rate",
@@ -38,6 +49,8 @@ __all__ = [
     "mse_count_loss",
     "mse_membrane_loss",
     "mse_temporal_loss",
+    "probe",
     "quant",
     "reg",
+    "stdp_learner",
 ]

@@ -1,0 +1,189 @@
+"""Leaky neuron without reset, for a whole sequence at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from snntorch._checks import expect, expect_count, shape_of
+from snntorch._neurons._docs import shared_arguments
+from snntorch._neurons._sequence import SequenceNeuron, expect_sequence, linear_scan
+from snntorch._neurons._values import to_value
+from snntorch._neurons.neurons import LIF, SpikingNeuron
+
+__all__ = ["StateLeaky"]
+
+
+@shared_arguments
+class StateLeaky(SequenceNeuron, LIF):
+    r"""Leaky neuron without reset that takes a whole sequence in one call.
+
+    Choose it for long sequences: what no spike resets is a plain sum over the past, and
+    all steps are computed together.
+
+    .. math::
+        U[t] &= \sum_{k=0}^{\min(t,\,K-1)} e^{-k/\tau}\,x[t-k],
+        \qquad \tau = \frac{1}{1 - \beta} \\
+        S[t] &= g\,H(U[t] - \theta)
+
+    with membrane potential :math:`U` (``mem``), input current :math:`x` (``input_``),
+    spikes :math:`S` (``spk``), time constant :math:`\tau` (``tau``, in time steps),
+    decay rate :math:`\beta` (``beta``), length of the memory :math:`K`
+    (``kernel_truncation_steps``), threshold :math:`\theta` (``threshold``) and spike size
+    :math:`g` (``graded_spikes_factor``). U, x and :math:`\theta` share one arbitrary unit.
+
+    Within one step U fades by :math:`e^{-(1-\beta)}`, which is near :math:`\beta` for slow
+    neurons. Each call starts from U = 0.
+
+    Args:
+        beta: Decay rate that sets the time constant, clamped to [0, 1]; one number, or
+            one per channel. Reading ``beta`` gives it back from ``tau``.
+        channels: Number of neurons: size of the last dimension of the input.
+        learn_beta: ``True`` makes ``tau`` a parameter. It counts as at least 1.
+        state_quant: Quantizer of U, see :func:`snntorch.functional.quant.state_quant`;
+            ``False`` for none. What is summed is not quantized.
+        output: ``False`` returns U alone, and fires no spikes.
+        kernel_truncation_steps: Number of input steps that U remembers, the present one
+            included; ``None`` for all.
+        {shared}
+
+    Shape:
+        - ``input_``: (time, batch, channels).
+        - returns ``spk, mem``, each as ``input_``; ``mem`` alone with ``output=False``.
+
+    Raises:
+        ValueError: If the input has another shape, ``beta`` is neither one number nor one
+            per channel, or ``channels`` or ``kernel_truncation_steps`` is less than 1.
+        TypeError: If one of these two is not an integer.
+
+    Note:
+        snnTorch 1.0.0 multiplies spikes by ``graded_spikes_factor`` twice, and has a
+        parameter ``beta`` that is never trained. Its ``state_dict`` can be loaded.
+
+    References:
+        W. Gerstner, W. M. Kistler (2002). Spiking Neuron Models. Cambridge University
+        Press.
+
+    Examples:
+        >>> import torch, snntorch as snn
+        >>> lif = snn.StateLeaky(beta=0.5, channels=1)
+        >>> spk, mem = lif(torch.tensor([0.8, 0.8, 0.0]).view(3, 1, 1))
+        >>> spk.flatten(), mem.flatten()
+        (tensor([0., 1., 0.]), tensor([0.8000, 1.2852, 0.7795]))
+    """
+
+    decay_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        beta: Any,
+        channels: int,
+        threshold: Any = 1.0,
+        spike_grad: Callable[[Tensor], Tensor] | None = None,
+        surrogate_disable: bool = False,
+        learn_beta: bool = False,
+        learn_threshold: bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        output: bool = True,
+        graded_spikes_factor: Any = 1.0,
+        learn_graded_spikes_factor: bool = False,
+        kernel_truncation_steps: int | None = None,
+    ) -> None:
+        # not LIF's, which owns a beta: here it follows from tau
+        SpikingNeuron.__init__(
+            self,
+            threshold,
+            spike_grad,
+            surrogate_disable,
+            learn_threshold=learn_threshold,
+            reset_mechanism="none",
+            state_quant=state_quant,
+            output=output,
+            graded_spikes_factor=graded_spikes_factor,
+            learn_graded_spikes_factor=learn_graded_spikes_factor,
+        )
+        expect_count(self, "channels", channels)
+        decay = to_value(self, "beta", beta)
+        expect(
+            decay.shape in ((), (1,), (channels,)),
+            self,
+            f"`beta` to be one number or {channels}, one per channel",
+            f"shape {shape_of(decay)}",
+        )
+        if kernel_truncation_steps is not None:
+            expect_count(self, "kernel_truncation_steps", kernel_truncation_steps)
+        self.channels = channels
+        self.kernel_truncation_steps = kernel_truncation_steps
+        self._register("tau", 1 / (1 - decay.clamp(0, 1)), learn_beta)
+
+    @property
+    def beta(self) -> Tensor:
+        """Decay rate that belongs to ``tau``."""
+        return 1 - 1 / self._value("tau").clamp(min=1)
+
+    def forward(self, input_: Tensor) -> Any:
+        """Run a whole sequence; returns ``spk, mem``."""
+        expect_sequence(self, "input_", input_, self.channels)
+        if not input_.is_floating_point():
+            input_ = input_.to(torch.get_default_dtype())
+        mem = self._sum(input_)
+        if callable(self.state_quant):
+            mem = self.state_quant(mem)
+        return (self.fire(mem), mem) if self.output else mem
+
+    def _sum(self, x: Tensor) -> Tensor:
+        """Return the sum of the past inputs, each faded by its age."""
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        rate = 1 / self._value("tau").to(x.device, dtype).clamp(min=1)
+        taps = self.kernel_truncation_steps
+        if taps is None or taps >= len(x):
+            return linear_scan(torch.exp(-rate).expand(len(x), 1, rate.numel()), x)
+        return _window_sum(x.to(dtype), rate, taps).to(x.dtype)
+
+    def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
+        """Return the spikes that ``mem`` causes, at most one per sample and step.
+
+        Args:
+            batch_size: Number of samples: the size of the second dimension of ``mem``.
+            mem: Membrane potential, (time, batch, channels).
+
+        Raises:
+            ValueError: If ``mem`` has another number of samples or channels.
+        """
+        expect_sequence(self, "mem", mem, self.channels)
+        expect(mem.shape[1] == batch_size, self, f"`mem` of {batch_size} samples", shape_of(mem))
+        samples = mem.flatten(0, 1)
+        return super().fire_inhibition(len(samples), samples).view(mem.shape)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        state_dict.pop(f"{prefix}beta", None)  # in checkpoints of 1.0.0, beside tau
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def _window_sum(x: Tensor, rate: Tensor, taps: int) -> Tensor:
+    """Return the sum over the last ``taps`` steps, from windows that double in width.
+
+    The windows that the binary digits of ``taps`` name are put one behind another. A
+    difference of two full sums would cancel digits instead.
+    """
+
+    def aged(window: Tensor, age: int) -> Tensor:
+        shifted = F.pad(window[: len(x) - age], (0, 0, 0, 0, age, 0))
+        return torch.exp(-age * rate) * shifted
+
+    total, covered = torch.zeros_like(x), 0
+    window, width = x, 1
+    while True:
+        if taps & width:
+            total = total + aged(window, covered)
+            covered += width
+        if covered == taps:
+            return total
+        window = window + aged(window, width)
+        width *= 2

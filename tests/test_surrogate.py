@@ -1,0 +1,174 @@
+"""Surrogates: their derivatives, and that they behave like PyTorch functions."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+from torch import Tensor
+
+from snntorch import surrogate
+
+
+def rectangle(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
+    return grad_input * (input_.abs() < 0.5) * (1 + spikes)
+
+
+#: Factory result, its class with parameters, and a smooth primitive whose derivative
+#: autograd takes, or the derivative itself where there is none.
+X = torch.linspace(-3, 3, 121, dtype=torch.float64)
+PRIMITIVES = {
+    surrogate.atan(1.5): lambda x: torch.atan(math.pi / 2 * 1.5 * x) / math.pi,
+    surrogate.fast_sigmoid(5): lambda x: x / (1 + 5 * x.abs()),
+    surrogate.sigmoid(4): lambda x: torch.sigmoid(4 * x),
+    surrogate.straight_through_estimator(): lambda x: x,
+    surrogate.triangular(0.5): lambda x: -0.5 * x.abs(),
+    surrogate.heaviside(): lambda x: x.clamp(min=0),
+    surrogate.spike_rate_escape(2, 3): lambda x: (
+        1.5 * torch.where(x < 1, torch.exp(2 * (x - 1)), 2 - torch.exp(-2 * (x - 1)))
+    ),
+    surrogate.LSO(0.2): lambda x: torch.where(x > 0, x, 0.2 * x),
+    surrogate.SFS(5, 0.1): lambda x: torch.where(x > 0.1, x / (1 + 5 * x.abs()), 0.0),
+}
+ALL = (*PRIMITIVES, surrogate.SSO(0.1, 0.4), surrogate.custom_surrogate(rectangle))
+each = pytest.mark.parametrize("spike_grad", ALL, ids=lambda s: s.name)
+
+
+def derivative(function: object, x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    function(x).sum().backward()  # type: ignore[operator]
+    return x.grad
+
+
+@pytest.mark.parametrize("spike_grad", PRIMITIVES, ids=lambda s: s.name)
+def test_derivative_is_that_of_the_smooth_primitive(
+    spike_grad: surrogate.SurrogateGradient,
+) -> None:
+    x = X[(X != 0) & (X != 1)]  # where the primitives have kinks
+    want = derivative(PRIMITIVES[spike_grad], x)
+    torch.testing.assert_close(derivative(spike_grad, x), want)
+    torch.testing.assert_close(spike_grad.derivative(x), want)
+
+
+def test_a_wrong_derivative_is_seen() -> None:
+    """Negative control of the comparison with primitives."""
+    spike_grad = surrogate.atan(1.6)
+    want = derivative(PRIMITIVES[surrogate.atan(1.5)], X)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(derivative(spike_grad, X), want)
+
+
+@each
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_heaviside_forward_in_the_input_s_dtype(
+    spike_grad: surrogate.SurrogateGradient, dtype: torch.dtype
+) -> None:
+    x = torch.tensor([-1.0, -0.0, 0.0, 1e-3, 2.0, float("nan")], dtype=dtype)
+    for grad in (False, True):
+        y = spike_grad(x.clone().requires_grad_(grad))
+        assert y.dtype == dtype
+        assert y.tolist() == [0, 0, 0, 1, 1, 0]
+        assert y.requires_grad is grad
+    assert derivative(spike_grad, x).dtype == dtype
+
+
+@each
+def test_finite_everywhere(spike_grad: surrogate.SurrogateGradient) -> None:
+    x = torch.tensor([-1e4, -100.0, -1.0, 0.0, 1.0, 100.0, 1e4])
+    assert derivative(spike_grad, x).isfinite().all()
+
+
+@each
+def test_copies_are_equal(spike_grad: surrogate.SurrogateGradient) -> None:
+    for other in (copy.deepcopy(spike_grad), pickle.loads(pickle.dumps(spike_grad))):
+        assert other == spike_grad
+        assert hash(other) == hash(spike_grad)
+        assert repr(other) == repr(spike_grad)
+    assert spike_grad != surrogate.atan(7.0)
+
+
+def test_repr_is_the_call() -> None:
+    assert repr(surrogate.fast_sigmoid()) == "fast_sigmoid(slope=25)"
+    assert repr(surrogate.SFS(5)) == "SFS(slope=5, B=1)"
+    assert repr(surrogate.heaviside()) == "heaviside()"
+
+
+@each
+def test_classes_take_their_parameters_or_defaults(
+    spike_grad: surrogate.SurrogateGradient,
+) -> None:
+    function = spike_grad.function
+    torch.manual_seed(0)
+    given = derivative(lambda x: function.apply(x, *spike_grad.values), X)
+    torch.manual_seed(0)
+    assert torch.equal(given, derivative(spike_grad, X))
+    if spike_grad.name == "custom_surrogate":
+        return
+    torch.manual_seed(0)
+    left_out = derivative(function.apply, X)
+    torch.manual_seed(0)
+    assert torch.equal(left_out, derivative(getattr(surrogate, spike_grad.name)(), X))
+    with pytest.raises(TypeError, match=rf"{function.__name__} expected at most the parameters"):
+        function.apply(X, *range(len(function.parameters) + 1))
+
+
+@each
+def test_functional_transforms(spike_grad: surrogate.SurrogateGradient) -> None:
+    x = torch.linspace(-1, 1, 12).reshape(3, 4)
+    assert torch.equal(torch.vmap(spike_grad)(x), spike_grad(x))
+    torch.manual_seed(0)
+    got = torch.func.grad(lambda v: spike_grad(v).sum())(x)
+    torch.manual_seed(0)
+    torch.testing.assert_close(got, derivative(spike_grad, x))
+    per_sample = torch.vmap(torch.func.grad(lambda v: spike_grad(v).sum()), randomness="different")
+    if spike_grad.name != "SSO":
+        torch.testing.assert_close(per_sample(x), derivative(spike_grad, x))
+        jacobian = torch.func.jacrev(spike_grad)(x[0])
+        torch.testing.assert_close(jacobian.diagonal(), derivative(spike_grad, x[0]))
+
+
+@each
+def test_compiles_as_one_graph(spike_grad: surrogate.SurrogateGradient) -> None:
+    torch._dynamo.reset()
+    compiled = torch.compile(spike_grad.__call__, backend="aot_eager", fullgraph=True)
+    x = torch.linspace(-1, 1, 9)
+    torch.manual_seed(0)
+    got = derivative(compiled, x)
+    torch.manual_seed(0)
+    if spike_grad.name != "SSO":  # the compiled graph draws other random numbers
+        torch.testing.assert_close(got, derivative(spike_grad, x))
+    assert torch.equal(compiled(x), spike_grad(x))
+
+
+def test_a_class_s_apply_compiles_too() -> None:
+    def spike(x: Tensor) -> Tensor:
+        return surrogate.FastSigmoid.apply(x)
+
+    compiled = torch.compile(spike, backend="aot_eager", fullgraph=True)
+    x = torch.linspace(-1, 1, 9)
+    assert torch.equal(compiled(x), surrogate.spikes(x))
+    torch.testing.assert_close(derivative(compiled, x), derivative(surrogate.fast_sigmoid(), x))
+
+
+def test_sso_is_random_below_threshold_only() -> None:
+    x = torch.cat([-torch.ones(20_000), torch.ones(10)])
+    grad = derivative(surrogate.SSO(mean=0.1, variance=0.5), x)
+    assert (grad[-10:] == 1).all()
+    noise = grad[:-10]
+    low, high = (-0.5 + 0.1) * 0.5, (0.5 + 0.1) * 0.5
+    assert low <= noise.min() < low + 0.01
+    assert high - 0.01 < noise.max() <= high
+    assert abs(noise.mean() - 0.1 * 0.5) < 0.01
+
+
+def test_custom_surrogate_gets_input_gradient_and_spikes() -> None:
+    x = torch.tensor([-0.4, 0.4, 0.8])
+    assert derivative(surrogate.custom_surrogate(rectangle), x).tolist() == [1, 2, 0]
+
+
+def test_custom_surrogate_wants_a_function() -> None:
+    with pytest.raises(TypeError, match=r"custom_surrogate expected a function .* but got 25"):
+        surrogate.custom_surrogate(25)
