@@ -44,11 +44,11 @@ def forward_backward(step: Step, x: Tensor, mem: Tensor) -> None:
     spk.backward(torch.ones_like(spk))
 
 
-def seconds(run: Callable[[], None], calls: int) -> float:
+def seconds(run: Callable[..., None], step: Step, x: Tensor, mem: Tensor, calls: int) -> float:
     """Return the mean time of one call."""
     start = time.perf_counter()
     for _ in range(calls):
-        run()
+        run(step, x, mem)
     return (time.perf_counter() - start) / calls
 
 
@@ -78,7 +78,7 @@ def main() -> None:
         with torch.set_grad_enabled(grad):
             for _ in range(args.rounds):
                 for name, step in (("plain", plain), ("leaky", lif)):
-                    times[name].append(seconds(lambda s=step: run(s, xs, mem), args.calls))
+                    times[name].append(seconds(run, step, xs, mem, args.calls))
         ratios = [b / a for a, b in zip(times["plain"], times["leaky"], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
         micro = [statistics.median(t) * 1e6 for t in times.values()]

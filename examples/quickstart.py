@@ -18,6 +18,8 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
@@ -34,9 +36,6 @@ IDX_FOLDERS = {"mnist": "MNIST", "fashion": "FashionMNIST"}
 
 def digits() -> list[TensorDataset]:
     """Return scikit-learn's 8 x 8 digits: 1,437 to train on and 360 held out."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
     bunch = load_digits()
     parts = train_test_split(
         bunch.data / 16, bunch.target, test_size=0.2, stratify=bunch.target, random_state=0
@@ -47,8 +46,7 @@ def digits() -> list[TensorDataset]:
 
 def read_idx(path: Path) -> Tensor:
     """Read an IDX file, the format of MNIST, plain or gzipped."""
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         _, _, kind, dims = file.read(4)
         if kind != 8:
             raise ValueError(f"{path} is no IDX file of bytes (type code {kind}, expected 8).")

@@ -1,0 +1,307 @@
+"""Pictures of what a network does with an input."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from snntorch._checks import expect, expect_count, expect_tensor, shape_of
+from snntorch._neurons._values import ValueModule
+from snntorch._neurons.neurons import SpikingNeuron
+from snntorch.functional.probe import AttributeMonitor, OutputMonitor
+from snntorch.spikeplot._plots import raster, traces
+from snntorch.spikeplot._style import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    label,
+    own_figure,
+    style,
+)
+from snntorch.utils import reset
+
+
+@dataclass
+class _Layer:
+    """What a layer of neurons did: tensors of shape (num_steps, batch, neurons)."""
+
+    name: str
+    spikes: Tensor
+    membrane: Tensor | None = None
+    threshold: Tensor | None = None
+
+
+def firing_rates(
+    net: nn.Module | Mapping[str, Tensor],
+    x: Tensor | None = None,
+    ax: Axes | None = None,
+    *,
+    num_steps: int | None = None,
+    stepwise: bool | None = None,
+) -> Axes:
+    """Show how often the neurons of each layer fire: which are silent, which saturated.
+
+    Choose it before and during training: a layer without spikes learns nothing, and one
+    that fires at each step tells nothing. Each dot is a neuron, averaged over time and
+    batch; the line is the mean of its layer.
+
+    Args:
+        net: Network to run, see :func:`summary`; or recorded spikes of each layer by name.
+        x: Input of the network; none with recorded spikes.
+        ax: Axes to draw on; left out, one is made.
+        num_steps: As for :func:`summary`.
+        stepwise: As for :func:`summary`.
+
+    Returns:
+        The axes.
+
+    Shape:
+        - ``x``: (num_steps, batch, ...); (batch, ...) if ``num_steps`` is given.
+        - recorded spikes: (num_steps, batch, ...).
+
+    Raises:
+        ValueError: If a shape does not fit, or there is no layer of neurons.
+        TypeError: If an argument is of the wrong kind.
+
+    Examples:
+        >>> import matplotlib.pyplot as plt, torch
+        >>> ax = firing_rates({"hidden": torch.ones(5, 2, 8), "output": torch.zeros(5, 2, 3)})
+        >>> [text.get_text() for text in ax.texts]
+        ['mean 1.00, 0 % silent', 'mean 0.00, 100 % silent']
+        >>> plt.close()
+    """
+    owner = "firing_rates"
+    if isinstance(net, Mapping):
+        expect(x is None, owner, "no `x` with recorded spikes", "one", error=TypeError)
+        expect(len(net) > 0, owner, "the spikes of at least one layer", "none")
+        for name, spikes in net.items():
+            expect_tensor(owner, name, spikes)
+            fits = spikes.ndim > 2 and spikes.numel() > 0
+            expect(fits, owner, f"`{name}` of shape (num_steps, batch, ...)", shape_of(spikes))
+        layers = [_Layer(name, _by_neuron(spikes)) for name, spikes in net.items()]
+    else:
+        _, layers = _run(owner, net, x, num_steps, stepwise)
+    with style():
+        if ax is None:
+            ax = own_figure(5.6, 0.9 + 0.75 * len(layers)).add_subplot()
+        for row, layer in enumerate(layers):
+            rates = _rates(layer.spikes)
+            # spread by the golden ratio: even, and the same each time
+            spread = 0.4 * (np.arange(len(rates)) * 0.618034 % 1 - 0.5)
+            ax.scatter(rates, row + 0.1 + spread, s=9, color=BLUE, alpha=0.5, linewidths=0)
+            ax.vlines(rates.mean(), row - 0.15, row + 0.35, color=VERMILLION, linewidth=2)
+            silent = f"{(rates == 0).mean():.0%}".replace("%", " %")
+            ax.text(
+                0.99,
+                row - 0.3,
+                f"mean {rates.mean():.2f}, {silent} silent",
+                color=GREY,
+                ha="right",
+                va="center",
+                size="small",
+                transform=ax.get_yaxis_transform(),
+            )
+        names = [f"{layer.name}\n{layer.spikes.shape[2]} neurons" for layer in layers]
+        ax.set_yticks(range(len(layers)), names)
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(layers) - 0.5, -0.5)
+        label(ax, "Firing rate (spikes per time step)", "")
+    return ax
+
+
+def summary(
+    net: nn.Module,
+    x: Tensor,
+    *,
+    num_steps: int | None = None,
+    stepwise: bool | None = None,
+    sample: int = 0,
+    neurons: int = 10,
+) -> Figure:
+    """Show one run of a network in one figure: input, spikes of all layers, output membranes.
+
+    Beside each raster stand the firing rates of its neurons. A copy of the network is run,
+    from zero states, in evaluation mode and without gradients: ``net`` stays as it is.
+
+    Args:
+        net: Any network with layers of neurons. It is called with ``x[t]`` for each step if
+            its neurons keep their states (``init_hidden=True``); otherwise it is called once
+            with ``x``, to loop over time itself.
+        x: Input over time.
+        num_steps: Feed the same ``x``, without a time dimension, at so many steps.
+        stepwise: Whether to call ``net`` at each step, where it does not follow from its
+            neurons; ``False`` for one that has ``init_hidden=True`` and loops itself.
+        sample: Which sample of the batch to show.
+        neurons: Show the membrane potential of at most so many output neurons.
+
+    Returns:
+        The figure.
+
+    Shape:
+        - ``x``: (num_steps, batch, ...); (batch, ...) if ``num_steps`` is given, or if the
+          network makes a sequence out of a constant input.
+
+    Raises:
+        ValueError: If ``x`` or ``sample`` does not fit, or ``net`` has no layer of neurons.
+        TypeError: If ``net`` is not a module or ``x`` not a tensor.
+
+    Examples:
+        >>> import matplotlib.pyplot as plt, torch, snntorch as snn
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 3), snn.Leaky(0.9, init_hidden=True))
+        >>> fig = summary(net, torch.ones(20, 1, 4))
+        >>> [title for ax in fig.axes if (title := ax.get_title("left"))]
+        ['Input', '1: Leaky, 3 neurons, rate ...', 'Membrane potential of 1: Leaky']
+        >>> plt.close(fig)
+    """
+    owner = "summary"
+    x, layers = _run(owner, net, x, num_steps, stepwise)
+    batch = layers[-1].spikes.shape[1]
+    expect(0 <= sample < batch, owner, f"`sample` from 0 to {batch - 1}", sample)
+    expect_count(owner, "neurons", neurons)
+    output = layers[-1]
+    input_ = x[:, sample].detach().cpu().flatten(1)
+    panels = [("Input", input_, _fires(input_, 1.0))]
+    for layer in layers:
+        data = layer.spikes[:, sample]
+        title = f"{layer.name}, {data.shape[1]} neurons, rate {_rates(data).mean():.2f}"
+        panels.append((title, data, _fires(data, data.abs().amax(0))))
+    membranes = output.membrane is not None
+    rows = len(panels) + membranes
+    with style():
+        fig = own_figure(7.5, 0.5 + 1.3 * (rows + membranes))
+        heights = [1.0] * len(panels) + [2.0] * membranes
+        grid = fig.add_gridspec(rows, 2, width_ratios=(7, 1), height_ratios=heights)
+        ax, side = None, None
+        for row, (title, data, is_spikes) in enumerate(panels):
+            ax = fig.add_subplot(grid[row, 0], sharex=ax)
+            side = fig.add_subplot(grid[row, 1], sharex=side, sharey=ax)
+            ax.tick_params(labelbottom=row == rows - 1)
+            side.tick_params(labelbottom=row == len(panels) - 1, labelleft=False)
+            ax.set_title(title, loc="left")
+            if is_spikes:
+                raster(data, ax)
+            else:
+                ax.imshow(data.float().T.numpy(), aspect="auto", origin="lower", cmap="Greys")
+            label(ax, "Time step", "Neuron")
+            rates = _rates(data) if is_spikes else data.float().mean(0).numpy()
+            side.fill_betweenx(np.arange(len(rates)), 0, rates, step="mid", color=BLUE)
+            label(side, "Rate", "")
+        if output.membrane is not None:
+            ax = fig.add_subplot(grid[-1, 0], sharex=ax)
+            _membranes(ax, output, output.membrane[:, sample, :neurons], sample)
+        fig.align_ylabels()
+    return fig
+
+
+def _fires(data: Tensor, size: Tensor | float) -> bool:
+    """Return whether data are spikes of that size, and not some other values."""
+    return bool(((data == 0) | (data.abs() == size)).all())
+
+
+def _membranes(ax: Axes, layer: _Layer, mem: Tensor, sample: int) -> None:
+    """Stack the first membrane potentials of a layer, with threshold and spikes."""
+    shown = mem.shape[1]
+    threshold = None if layer.threshold is None else layer.threshold[:shown]
+    highest = max(mem.max(), mem.min() if threshold is None else threshold.max())
+    height = float(highest + 0.3 * (highest - mem.min()))
+    traces(mem, layer.spikes[:, sample, :shown], None, height, threshold=threshold, ax=ax)
+    first = f" (first {shown})" if shown < layer.spikes.shape[2] else ""
+    ax.set_title(f"Membrane potential of {layer.name}{first}", loc="left")
+
+
+def _run(
+    owner: str, net: nn.Module, x: Any, num_steps: int | None, stepwise: bool | None
+) -> tuple[Tensor, list[_Layer]]:
+    """Run a copy of ``net``.
+
+    Returns:
+        The input, (num_steps, batch, ...), and what the layers did, in the order they ran.
+    """
+    expect(isinstance(net, nn.Module), owner, "a torch.nn.Module", repr(net), error=TypeError)
+    expect_tensor(owner, "x", x)
+    if num_steps is not None:
+        expect_count(owner, "num_steps", num_steps)
+    net = copy.deepcopy(net).eval()
+    neurons = {
+        name: module
+        for name, module in net.named_modules()
+        if isinstance(module, ValueModule) and hasattr(module, "threshold")
+    }
+    expect(len(neurons) > 0, owner, "a net with a layer of neurons", type(net).__name__)
+    # a neuron that has no step takes the whole sequence
+    steppers = [neuron for neuron in neurons.values() if hasattr(neuron, "step")]
+    if stepwise is None:
+        stepwise = len(steppers) > 0 and all(neuron.init_hidden for neuron in steppers)
+    loops_itself = len(steppers) > 0 and not stepwise
+    may_be_constant = num_steps is not None or loops_itself
+    shape = "(batch, ...)" if may_be_constant else "(num_steps, batch, ...)"
+    expect(
+        x.ndim > (1 if may_be_constant else 2) and x.numel() > 0,
+        owner,
+        f"`x` of shape {shape}, not empty",
+        shape_of(x),
+        "" if may_be_constant else "To repeat one x of shape (batch, ...), pass num_steps=...",
+    )
+    if num_steps is not None and not loops_itself:
+        x = x.expand(num_steps, *x.shape)
+
+    outputs = OutputMonitor(net, tuple({type(neuron) for neuron in neurons.values()}))
+    kinds = tuple({type(neuron) for neuron in steppers})
+    membranes = AttributeMonitor("mem", False, net, kinds) if steppers else None
+    reset(net)
+    with torch.no_grad():
+        for input_ in x if stepwise else [x]:
+            net(input_)
+    ran = [name for name in neurons if outputs[name]]
+    expect(len(ran) > 0, owner, "a net that calls its layers of neurons", type(net).__name__)
+    ran.sort(key=lambda name: outputs.name_records_index[name][0])
+    layers = [_layer(name, neurons[name], outputs[name], membranes) for name in ran]
+    steps = len(layers[-1].spikes)
+    if loops_itself and (num_steps is not None or x.ndim < 3 or len(x) != steps):
+        x = x.expand(steps, *x.shape)
+    return x, layers
+
+
+def _layer(
+    name: str, neuron: ValueModule, calls: list[Any], membranes: AttributeMonitor | None
+) -> _Layer:
+    """Return what a layer did from what it returned at each call."""
+    membrane: Tensor | None
+    if membranes is not None and name in membranes.monitored_layers:
+        spikes = torch.stack([call[0] if isinstance(call, tuple) else call for call in calls])
+        membrane = torch.stack(membranes[name])
+    elif isinstance(calls[0], tuple):
+        spikes, membrane = calls[0]
+    elif isinstance(neuron, SpikingNeuron) and not neuron.output:  # the membrane alone
+        spikes, membrane = neuron.fire(calls[0]), calls[0]
+    else:
+        spikes, membrane = calls[0], None
+    layer = _Layer(f"{name}: {type(neuron).__name__}".removeprefix(": "), _by_neuron(spikes))
+    if membrane is not None:
+        layer.membrane = _by_neuron(membrane)
+        # a neuron with an excess of its own fires on something else than a threshold
+        if getattr(type(neuron), "excess", None) is SpikingNeuron.excess:
+            threshold = torch.as_tensor(neuron.threshold).detach().cpu()
+            one = membrane[0, 0] if membrane.ndim > 2 else membrane[0]
+            layer.threshold = threshold.expand(one.shape).flatten()
+    return layer
+
+
+def _by_neuron(recorded: Tensor) -> Tensor:
+    """Return what was recorded as (num_steps, batch, neurons), on the CPU."""
+    recorded = recorded.detach().cpu()
+    return recorded.flatten(2) if recorded.ndim > 2 else recorded.unsqueeze(1)
+
+
+def _rates(spikes: Tensor) -> np.ndarray[Any, Any]:
+    """Return the spikes per time step of each neuron, the last dimension."""
+    rates: np.ndarray[Any, Any] = (spikes != 0).double().flatten(0, -2).mean(0).numpy()
+    return rates

@@ -1,0 +1,159 @@
+"""What all pictures share: colours, figures, labels, and checks of what is drawn."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from snntorch._checks import expect, expect_count, expect_tensor, shape_of
+
+# Okabe and Ito's colours: told apart with any kind of colour blindness, and in print
+BLUE, VERMILLION, *_ = PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "#666666"
+#: Translucent, so that it works on a dark background too.
+SHADE = (0.5, 0.5, 0.5, 0.12)
+
+_LOOK: Any = {
+    "axes.edgecolor": GREY,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 9,
+    "font.size": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "xtick.color": GREY,
+    "xtick.labelcolor": "inherit",
+    "xtick.labelsize": 8,
+    "ytick.color": GREY,
+    "ytick.labelcolor": "inherit",
+    "ytick.labelsize": 8,
+}
+
+
+def style() -> AbstractContextManager[None]:
+    """Return a context in which figures get the look of the ones made here.
+
+    Functions that make no figure of their own draw on yours; make it within this context,
+    and all pictures of a paper look the same. Matplotlib's settings are as before after it.
+
+    Examples:
+        >>> import matplotlib.pyplot as plt
+        >>> with style():
+        ...     fig, ax = plt.subplots()
+        >>> ax.spines["top"].get_visible()
+        False
+        >>> plt.close(fig)
+    """
+    return plt.rc_context(_LOOK)
+
+
+def own_figure(width: float, height: float) -> Figure:
+    """Return the current figure of pyplot while it is empty, else a new one, in inches."""
+    if plt.get_fignums() and not plt.gcf().axes:
+        fig = plt.gcf()
+    else:
+        fig = plt.figure(figsize=(width, height))
+    if fig.get_layout_engine() is None:
+        fig.set_layout_engine("constrained")
+    return fig
+
+
+def expect_on(owner: str, fig: Figure, ax: Axes) -> None:
+    """Raise ``ValueError`` unless ``ax`` is on ``fig``."""
+    expect(
+        ax in fig.axes,
+        owner,
+        "`ax` to be on `fig`",
+        "an axes of another figure",
+        "Make both with fig, ax = plt.subplots().",
+    )
+
+
+def grid_for(panels: int) -> tuple[int, int]:
+    """Return rows and columns with room for so many panels, about square."""
+    columns = math.ceil(math.sqrt(panels))
+    return math.ceil(panels / columns), columns
+
+
+def own_panels(
+    panels: int, dim: tuple[int, int] | None, size: tuple[float, float], share_y: bool
+) -> list[Axes]:
+    """Return a grid of axes that share their time or x axis.
+
+    Args:
+        panels: How many axes; cells left over stay empty.
+        dim: Rows and columns; ``None`` for about a square.
+        size: Width and height of one panel in inches.
+        share_y: Whether they share the y axis, too.
+    """
+    rows, columns = dim or grid_for(panels)
+    fig = own_figure(size[0] * columns, 0.4 + size[1] * rows)
+    axes: list[Axes] = []
+    for place in range(panels):
+        first = axes[0] if axes else None
+        ax = fig.add_subplot(
+            rows, columns, place + 1, sharex=first, sharey=first if share_y else None
+        )
+        ax.tick_params(
+            labelleft=not share_y or place % columns == 0, labelbottom=place + columns >= panels
+        )
+        axes.append(ax)
+    return axes
+
+
+def label(ax: Axes, x: str, y: str) -> None:
+    """Name the axes where they have no name yet and their numbers are shown."""
+    for axis, name in ((ax.xaxis, x), (ax.yaxis, y)):
+        if not axis.get_label_text() and axis.get_major_ticks(1)[0].label1.get_visible():
+            axis.set_label_text(name)
+
+
+def whole_numbers(axis: Any) -> None:
+    """Let an axis that chooses its ticks itself choose whole numbers."""
+    locator = axis.get_major_locator()
+    if isinstance(locator, MaxNLocator):
+        locator.set_params(integer=True)
+
+
+def to_array(owner: str, name: str, data: Tensor, *shape: str) -> np.ndarray[Any, Any]:
+    """Return a non-empty tensor as an array of floats, after checking its dimensions.
+
+    Args:
+        owner: Who expects it.
+        name: Name of the argument.
+        data: The tensor.
+        *shape: Names of the dimensions it has to have.
+    """
+    expect_tensor(owner, name, data)
+    expect(
+        data.ndim == len(shape) and data.numel() > 0,
+        owner,
+        f"`{name}` of shape ({', '.join(shape)}), not empty",
+        shape_of(data),
+        f"Pick one sample of the batch and flatten the rest, such as {name}[:, 0].flatten(1)."
+        if data.ndim > len(shape) == 2
+        else "",
+    )
+    return data.detach().cpu().to(torch.promote_types(data.dtype, torch.float32)).numpy()
+
+
+def count_steps(owner: str, num_steps: int | bool | None, available: int) -> int:
+    """Return how many time steps to draw; ``False`` means all."""
+    if num_steps is None or num_steps is False:
+        return available
+    expect_count(owner, "num_steps", num_steps)
+    length = f"`num_steps` up to {available}, the length of `data`, or False for all"
+    expect(num_steps <= available, owner, length, num_steps)
+    return int(num_steps)
