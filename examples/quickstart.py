@@ -11,13 +11,13 @@ and a figure of one digit into ``--out`` and prints the accuracy on held-out dig
 from __future__ import annotations
 
 import argparse
-import gzip
 import time
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import torch
+from idx import FOLDERS, idx_files
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
@@ -26,12 +26,11 @@ from tqdm import tqdm
 
 import snntorch as snn
 import snntorch.functional as SF
+import snntorch.spikeplot as splt
 from snntorch import spikegen, surrogate, utils
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-
-IDX_FOLDERS = {"mnist": "MNIST", "fashion": "FashionMNIST"}
 
 
 def digits() -> list[TensorDataset]:
@@ -42,36 +41,6 @@ def digits() -> list[TensorDataset]:
     )
     x_train, x_test, y_train, y_test = (torch.from_numpy(np.asarray(part)) for part in parts)
     return [TensorDataset(x_train.float(), y_train), TensorDataset(x_test.float(), y_test)]
-
-
-def read_idx(path: Path) -> Tensor:
-    """Read an IDX file, the format of MNIST, plain or gzipped."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        _, _, kind, dims = file.read(4)
-        if kind != 8:
-            raise ValueError(f"{path} is no IDX file of bytes (type code {kind}, expected 8).")
-        shape = [int.from_bytes(file.read(4), "big") for _ in range(dims)]
-        return torch.from_numpy(np.frombuffer(file.read(), np.uint8).reshape(shape).copy())
-
-
-def idx_files(name: str, root: Path) -> list[TensorDataset]:
-    """Return MNIST or FashionMNIST from the files that torchvision downloads."""
-    folders = [root / IDX_FOLDERS[name] / "raw", root]
-    sets = []
-    for part in ("train", "t10k"):
-        tensors = []
-        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
-            places = [f / f"{part}-{kind}{end}" for f in folders for end in ("", ".gz")]
-            found = next((place for place in places if place.exists()), None)
-            if found is None:
-                raise SystemExit(
-                    f"--data {name} expected {part}-{kind}(.gz) in {folders[0]} or {root}, but "
-                    f"found neither.\nDownload the data set there, name its folder with --root, "
-                    "or leave --data out to use scikit-learn's digits."
-                )
-            tensors.append(read_idx(found))
-        sets.append(TensorDataset(tensors[0].flatten(1).float() / 255, tensors[1].long()))
-    return sets
 
 
 def build(pixels: int, hidden: int) -> nn.Sequential:
@@ -87,11 +56,10 @@ def build(pixels: int, hidden: int) -> nn.Sequential:
 
 
 def run(net: nn.Module, spikes: Tensor) -> tuple[Tensor, Tensor]:
-    """Step the network through spikes [T, B, pixels]; return its spikes and membranes."""
+    """Run the network over spikes [T, B, pixels]; return its spikes and membranes."""
     utils.reset(net)
-    outputs = [net(step) for step in spikes]
-    spk, mem = zip(*outputs, strict=True)
-    return torch.stack(spk), torch.stack(mem)
+    spk, mem = snn.unroll(net, spikes)
+    return spk, mem
 
 
 @torch.no_grad()
@@ -139,30 +107,23 @@ def figure(net: nn.Sequential, x: Tensor, label: int, num_steps: int, path: Path
     net.eval()
     spk, mem = run(net, spikes)
     hook.remove()
-    counts = spk.sum(0)[0]
     side = int(len(x) ** 0.5)
-    fig, axes = plt.subplots(2, 3, figsize=(12, 6), layout="constrained")
-    (image, raster_in, raster_hidden), (traces, raster_out, bars) = axes
-    image.imshow(x.reshape(side, side), cmap="gray_r")
-    image.set(title=f"digit {label}", xticks=[], yticks=[])
-    for ax, train_, title in (
-        (raster_in, spikes[:, 0], "input spikes"),
-        (raster_hidden, torch.stack(hidden)[:, 0], "hidden spikes"),
-        (raster_out, spk[:, 0], "output spikes"),
-    ):
-        step, neuron = train_.nonzero(as_tuple=True)
-        ax.scatter(step, neuron, s=3 if train_.shape[1] > 10 else 20, c="black", marker="|")
-        ax.set(title=title, xlabel="time step", ylabel="neuron", xlim=(-0.5, num_steps - 0.5))
-    for neuron, trace in enumerate(mem[:, 0].T):
-        chosen = neuron == int(counts.argmax())
-        color = "#0072B2" if chosen else "#BBBBBB"
-        traces.plot(trace, color=color, lw=2 if chosen else 1, zorder=2 + chosen)
-    traces.axhline(float(net[-1].threshold), color="#D55E00", ls="--", lw=1, label="threshold")
-    traces.set(title="output membrane potentials", xlabel="time step", ylabel="U")
-    traces.legend(loc="lower left")
-    colors = ["#0072B2" if n == int(counts.argmax()) else "#BBBBBB" for n in range(10)]
-    bars.bar(range(10), counts, color=colors)
-    bars.set(title="spike counts decide", xlabel="class", ylabel="spikes", xticks=range(10))
+    threshold = float(net[-1].threshold)
+    with splt.style():
+        fig, axes = plt.subplots(2, 3, figsize=(12, 6), layout="constrained")
+        (image, raster_in, raster_hidden), (traces, raster_out, bars) = axes
+        image.imshow(x.reshape(side, side).numpy(), cmap="gray_r")
+        image.axis("off")
+        splt.raster(spikes[:, 0], raster_in)
+        splt.raster(torch.stack(hidden)[:, 0], raster_hidden)
+        splt.raster(spk[:, 0], raster_out)
+        height = float(mem.max()) + threshold
+        splt.traces(mem[:, 0], spk[:, 0], spk_height=height, threshold=threshold, ax=traces)
+        splt.spike_count(spk[:, 0], fig, bars, labels=[str(digit) for digit in range(10)])
+        titles = ["input spikes", "hidden spikes", "output membranes and thresholds"]
+        titles = [f"digit {label}", *titles, "output spikes", "spike counts decide"]
+        for ax, title in zip(axes.flat, titles, strict=True):
+            ax.set_title(title)
     fig.savefig(path, dpi=120)
     plt.close(fig)
 
@@ -171,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", choices=("digits", *IDX_FOLDERS), default="digits")
+    parser.add_argument("--data", choices=("digits", *FOLDERS), default="digits")
     parser.add_argument("--root", type=Path, default=Path("data"), help="folder of IDX files")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder to write to")
     parser.add_argument("--epochs", type=int, help="default: 30 for digits, else 1")
@@ -184,7 +145,11 @@ def main() -> None:
     if args.epochs is None:
         args.epochs = 30 if args.data == "digits" else 1
     start = time.perf_counter()
-    train_set, test_set = digits() if args.data == "digits" else idx_files(args.data, args.root)
+    if args.data == "digits":
+        train_set, test_set = digits()
+    else:
+        hint = ", or leave --data out to use scikit-learn's digits"
+        train_set, test_set = idx_files(args.data, [args.root], hint)
     torch.manual_seed(args.seed)
     net = build(train_set.tensors[0].shape[1], args.hidden)
     train(net, train_set, args)

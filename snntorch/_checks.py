@@ -6,6 +6,7 @@ Every message says who expected what, what came, and what to type instead.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
@@ -82,6 +83,25 @@ def expect_number(owner: object, name: str, value: Any) -> None:
         f"`{name}` to be a number",
         repr(value),
         error=TypeError,
+    )
+
+
+def expect_finite(owner: object, **values: Any) -> None:
+    """Raise unless all values are finite numbers."""
+    for name, value in values.items():
+        expect_number(owner, name, value)
+        expect(isfinite(value), owner, f"a finite `{name}`", value)
+
+
+def expect_generator(owner: object, value: Any) -> None:
+    """Raise ``TypeError`` unless ``value`` is a source of random numbers, or None."""
+    expect(
+        value is None or isinstance(value, torch.Generator),
+        owner,
+        "`generator` to be a torch.Generator",
+        repr(value),
+        "Make one with torch.Generator().manual_seed(0), on the device of the data.",
+        TypeError,
     )
 
 

@@ -15,17 +15,49 @@ References:
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from math import inf
 
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_choice, expect_count, expect_number, expect_tensor
+from snntorch._checks import (
+    expect,
+    expect_choice,
+    expect_count,
+    expect_finite,
+    expect_generator,
+    expect_tensor,
+)
+from snntorch._spikegen import (
+    checked_span,
+    checked_steps,
+    expect_binary,
+    finite_values,
+    float_dtype,
+    probabilities,
+    spike_steps,
+    to_levels,
+    widened,
+)
 
-__all__ = ["delta", "from_one_hot", "latency", "latency_code", "latency_code_linear"]
-__all__ += ["latency_code_log", "latency_interpolate", "rate", "rate_conv", "rate_interpolate"]
-__all__ += ["target_rate_code", "targets_convert", "targets_latency", "targets_rate"]
-__all__ += ["to_one_hot", "to_one_hot_inverse"]
+__all__ = [
+    "delta",
+    "from_one_hot",
+    "latency",
+    "latency_code",
+    "latency_code_linear",
+    "latency_code_log",
+    "latency_interpolate",
+    "rate",
+    "rate_conv",
+    "rate_interpolate",
+    "target_rate_code",
+    "targets_convert",
+    "targets_latency",
+    "targets_rate",
+    "to_one_hot",
+    "to_one_hot_inverse",
+]
 _PATTERNS = ("regular", "uniform", "poisson")
 
 
@@ -65,17 +97,15 @@ def rate(
         tensor([[0., 0., 0.],
                 [0., 1., 1.]])
     """
-    values = _finite("rate", "data", data)
-    steps, first = _timing("rate", num_steps, first_spike_time), first_spike_time
-    _numbers("rate", gain=gain, offset=offset)
-    expect(values.dim() > 0 or not time_var_input, "rate", "`data` of shape [T, *]", "a number")
+    probability = probabilities("rate", data, gain, offset)
+    steps, first = checked_steps("rate", num_steps, first_spike_time), first_spike_time
+    expect_generator("rate", generator)
+    expect(data.dim() > 0 or not time_var_input, "rate", "`data` of shape [T, *]", "a number")
     one = "either `num_steps` or time_var_input=True"
     expect(not steps or not time_var_input, "rate", one, "both", error=TypeError)
     expect(not first or steps > 0 or time_var_input, "rate", one, "neither", error=TypeError)
-    scaled = values if (gain, offset) == (1, 0) else values * gain + offset
-    probability = scaled.clamp(0, 1)
     if steps:  # A view: the repeated data never exist in memory.
-        probability = probability.expand(steps, *values.shape)
+        probability = probability.expand(steps, *data.shape)
     spikes = torch.bernoulli(probability, generator=generator)
     if time_var_input and first:
         return torch.cat((spikes.new_zeros(first, *spikes.shape[1:]), spikes))
@@ -91,7 +121,8 @@ def rate_conv(data: Tensor, *, generator: torch.Generator | None = None) -> Tens
         >>> rate_conv(torch.tensor([-0.5, 0.0, 1.0, 1.5]))
         tensor([0., 0., 1., 1.])
     """
-    return torch.bernoulli(_finite("rate_conv", "data", data).clamp(0, 1), generator=generator)
+    expect_generator("rate_conv", generator)
+    return torch.bernoulli(probabilities("rate_conv", data), generator=generator)
 
 
 def latency(
@@ -142,9 +173,9 @@ def latency(
                 [0., 1., 0.],
                 [0., 0., 1.]])
     """
-    values = _finite("latency", "data", data, 0, 1)
+    values = finite_values("latency", "data", data, 0, 1)
     circuit = (num_steps, threshold, tau, first_spike_time)
-    times, below = latency_code(_wide(values), *circuit, normalize, linear, epsilon)
+    times, below = latency_code(widened(values), *circuit, normalize, linear, epsilon)
     # What is clipped does not fire, so it cannot fire too late.
     step = times.round().long().masked_fill(below & clip, 0)
     last = int(step.max()) if step.numel() else 0
@@ -158,7 +189,7 @@ def latency(
         train = latency_interpolate(step.to(times.dtype), steps).to(values.dtype)
     else:
         train = values.new_zeros(steps, *values.shape).scatter_(0, step.unsqueeze(0), 1)
-    return _levels("latency", train.masked_fill_(below & clip, 0), on_target, off_target)
+    return to_levels("latency", train.masked_fill_(below & clip, 0), on_target, off_target)
 
 
 def latency_code(
@@ -208,9 +239,10 @@ def latency_code_linear(
         >>> latency_code_linear(torch.tensor([0.0, 0.5, 1.0]), num_steps=11, normalize=True)
         tensor([9.9000, 5.0000, 0.0000])
     """
-    values = _finite("latency_code_linear", "data", data, high=1)
-    span = _span("latency_code_linear", num_steps, threshold, tau, first_spike_time, normalize)
-    times = (span if normalize else tau) * (1 - _wide(values).clamp(min=threshold))
+    owner = "latency_code_linear"
+    values = finite_values(owner, "data", data, high=1)
+    span = checked_span(owner, num_steps, threshold, tau, first_spike_time, normalize)
+    times = (span if normalize else tau) * (1 - widened(values).clamp(min=threshold))
     return (first_spike_time + times).to(values.dtype)
 
 
@@ -237,13 +269,14 @@ def latency_code_log(
         >>> latency_code_log(torch.tensor([0.25, 1.0]), threshold=0.2, tau=5)
         tensor([8.0472, 1.1157])
     """
-    values = _finite("latency_code_log", "data", data)
-    span = _span("latency_code_log", num_steps, threshold, tau, first_spike_time, normalize)
-    _numbers("latency_code_log", epsilon=epsilon)
-    voltage = _wide(values).clamp(min=threshold + epsilon)
+    owner = "latency_code_log"
+    values = finite_values(owner, "data", data)
+    span = checked_span(owner, num_steps, threshold, tau, first_spike_time, normalize)
+    expect_finite(owner, epsilon=epsilon)
+    voltage = widened(values).clamp(min=threshold + epsilon)
     margin = voltage.new_tensor(threshold + epsilon) - threshold
     what = f"an `epsilon` above 0 that {voltage.dtype} can add to threshold={threshold}"
-    expect(bool(margin > 0), "latency_code_log", what, epsilon)
+    expect(bool(margin > 0), owner, what, epsilon)
     times = tau * torch.log(voltage / (voltage - threshold))
     if normalize and times.numel():
         # Features so large that all times are 0 stay there, without a division by zero.
@@ -264,10 +297,10 @@ def latency_interpolate(
         tensor([[1.0000, 0.0000, 0.0000],
                 [0.0000, 0.5000, 1.0000]])
     """
-    spike, step = _spike_steps("latency_interpolate", spike_time, num_steps)
+    spike, step = spike_steps("latency_interpolate", spike_time, num_steps)
     step = step.view(-1, *[1] * spike.dim())
     rise = torch.where(step == spike, 1, step / spike.clamp(min=1)).masked_fill(step > spike, 0)
-    return _levels("latency_interpolate", rise.to(_floating(spike_time)), on_target, off_target)
+    return to_levels("latency_interpolate", rise.to(float_dtype(spike_time)), on_target, off_target)
 
 
 def rate_interpolate(
@@ -287,13 +320,13 @@ def rate_interpolate(
         >>> rate_interpolate(torch.tensor([0, 3]), num_steps=5)
         tensor([1.0000, 0.0000, 0.5000, 1.0000, 0.0000])
     """
-    spike, step = _spike_steps("rate_interpolate", spike_time, num_steps)
+    spike, step = spike_steps("rate_interpolate", spike_time, num_steps)
     expect(spike.dim() == 1, "rate_interpolate", "`spike_time` of shape [N]", tuple(spike.shape))
     ends = torch.cat((spike.new_tensor([-1]), spike.sort().values, spike.new_tensor([inf])))
     after = torch.searchsorted(ends, step)
     start, stop = ends[after - 1] + 1, ends[after]
     rise = torch.where(step == stop, 1, (step - start) / (stop - start).clamp(min=1))
-    return _levels("rate_interpolate", rise.to(_floating(spike_time)), on_target, off_target)
+    return to_levels("rate_interpolate", rise.to(float_dtype(spike_time)), on_target, off_target)
 
 
 def delta(
@@ -322,9 +355,9 @@ def delta(
         >>> delta(data, threshold=4, off_spike=True)
         tensor([ 0.,  0.,  0.,  0.,  1., -1.,  1., -1.,  1.,  0.,  0.])
     """
-    values = _finite("delta", "data", data)
+    values = finite_values("delta", "data", data)
     expect(values.dim() > 0, "delta", "`data` of shape [T, *]", "a number")
-    _numbers("delta", threshold=threshold)
+    expect_finite("delta", threshold=threshold)
     expect(threshold >= 0, "delta", "a `threshold` of at least 0", threshold)
     before = values[:1] if padding else torch.zeros_like(values[:1])
     change = values.diff(dim=0, prepend=before)
@@ -403,20 +436,20 @@ def targets_rate(
         tensor([[[0., 1.]], [[0., 0.]], [[0., 1.]]])
     """
     owner, train = "targets_rate", to_one_hot(targets, num_classes)
-    _timing(owner, num_steps, first_spike_time)
+    checked_steps(owner, num_steps, first_spike_time)
     expect_choice(owner, "firing_pattern", firing_pattern, _PATTERNS)
     if num_steps is False:
         static = (first_spike_time, correct_rate, incorrect_rate) == (0, 1, 0)
         what = "`num_steps` for a `first_spike_time` or rates other than 1 and 0"
         expect(static, owner, what, "none", error=TypeError)
-        return _levels(owner, train, on_target, off_target)
+        return to_levels(owner, train, on_target, off_target)
     codes = []
     for spike_rate in (correct_rate, incorrect_rate):
         timing = (num_steps, first_spike_time, spike_rate, firing_pattern)
         code, times = target_rate_code(*timing, generator=generator)
         code = rate_interpolate(times, num_steps, epsilon=epsilon) if interpolate else code
         codes.append(code.to(train).view(-1, 1, 1))
-    return _levels(owner, torch.where(train.bool(), codes[0], codes[1]), on_target, off_target)
+    return to_levels(owner, torch.where(train.bool(), codes[0], codes[1]), on_target, off_target)
 
 
 def target_rate_code(
@@ -440,10 +473,11 @@ def target_rate_code(
         (tensor([0., 1., 0., 1., 0.]), tensor([1, 3]))
     """
     expect_count("target_rate_code", "num_steps", num_steps)
-    steps = _timing("target_rate_code", num_steps, first_spike_time) - first_spike_time
-    _numbers("target_rate_code", rate=rate)
+    steps = checked_steps("target_rate_code", num_steps, first_spike_time) - first_spike_time
+    expect_finite("target_rate_code", rate=rate)
     expect(0 <= rate <= 1, "target_rate_code", "a `rate` in [0, 1]", rate)
     expect_choice("target_rate_code", "firing_pattern", firing_pattern, _PATTERNS)
+    expect_generator("target_rate_code", generator)
     device = generator.device if generator else None
     # Fires where the spikes due pass a whole number; 1e-6 absorbs rounding (3 * 0.1 > 0.3).
     due = torch.arange(steps + 1, dtype=torch.float64, device=device) * rate - 1e-6
@@ -500,7 +534,7 @@ def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
     wrong = targets[~hot.any(1)].tolist()
     what = f"labels 0 to {num_classes - 1} (num_classes={num_classes})"
     expect(not wrong, "to_one_hot", what, f"label {wrong[0]}" if wrong else "")
-    return hot.to(_floating(targets))
+    return hot.to(float_dtype(targets))
 
 
 def to_one_hot_inverse(one_hot_targets: Tensor) -> Tensor:
@@ -510,7 +544,7 @@ def to_one_hot_inverse(one_hot_targets: Tensor) -> Tensor:
         >>> to_one_hot_inverse(torch.tensor([[0, 1, 0]]))
         tensor([[1, 0, 1]])
     """
-    _expect_binary("to_one_hot_inverse", "one_hot_targets", one_hot_targets)
+    expect_binary("to_one_hot_inverse", "one_hot_targets", one_hot_targets)
     return one_hot_targets.logical_not().to(one_hot_targets.dtype)
 
 
@@ -521,79 +555,9 @@ def from_one_hot(one_hot_label: Tensor) -> Tensor:
         >>> from_one_hot(torch.tensor([[0, 0, 1], [1, 0, 0]]))
         tensor([2, 0])
     """
-    _expect_binary("from_one_hot", "one_hot_label", one_hot_label)
+    expect_binary("from_one_hot", "one_hot_label", one_hot_label)
     expect(one_hot_label.dim() > 0, "from_one_hot", "`one_hot_label` of shape [*, C]", "a number")
     count = one_hot_label.sum(-1).flatten()
     wrong = count[count != 1].tolist()
     expect(not wrong, "from_one_hot", "a single one in every row", wrong[:1])
     return one_hot_label.long().argmax(-1)
-
-
-def _expect_binary(owner: str, name: str, value: Tensor) -> None:
-    """Raise unless ``value`` is a tensor of zeros and ones."""
-    expect_tensor(owner, name, value)
-    other = value[(value != 0) & (value != 1)].tolist()
-    expect(not other, owner, f"zeros and ones in `{name}`", other[:1])
-
-
-def _numbers(owner: str, **values: float) -> None:
-    """Raise unless all values are finite numbers."""
-    for name, value in values.items():
-        expect_number(owner, name, value)
-        expect(isfinite(value), owner, f"a finite `{name}`", value)
-
-
-def _finite(owner: str, name: str, data: Tensor, low: float = -inf, high: float = inf) -> Tensor:
-    """Return ``data`` as floating point, finite and between two bounds."""
-    expect_tensor(owner, name, data)
-    expect(not data.is_complex(), owner, f"a real `{name}`", data.dtype, error=TypeError)
-    values = data.to(_floating(data))
-    if values.numel():
-        least, most = (float(value) for value in values.detach().aminmax())
-        inside = isfinite(least) and isfinite(most) and low <= least <= most <= high
-        what, got = f"finite `{name}` in [{low}, {high}]", f"values from {least} to {most}"
-        expect(inside, owner, what, got)
-    return values
-
-
-def _floating(data: Tensor) -> torch.dtype:
-    """Return the dtype of results: that of floating-point data, else the default."""
-    return data.dtype if data.is_floating_point() else torch.get_default_dtype()
-
-
-def _wide(values: Tensor) -> Tensor:
-    """Return values precise enough for times: half precision cannot hold long ones."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
-
-
-def _timing(owner: str, num_steps: int, first_spike_time: int) -> int:
-    """Return the number of steps, 0 without a time dimension."""
-    if num_steps is not False:
-        expect_count(owner, "num_steps", num_steps)
-    expect_count(owner, "first_spike_time", first_spike_time, 0)
-    late = num_steps is not False and first_spike_time >= num_steps
-    expect(not late, owner, f"`first_spike_time` below num_steps={num_steps}", first_spike_time)
-    return int(num_steps)
-
-
-def _span(owner: str, num_steps: int, threshold: float, tau: float, first: int, full: bool) -> int:
-    """Check the parameters of a latency code; return the steps after the first spike."""
-    steps = _timing(owner, num_steps, first)
-    expect(not full or steps > 0, owner, "`num_steps` to normalize", "none", error=TypeError)
-    _numbers(owner, threshold=threshold, tau=tau)
-    expect(0 < threshold < 1, owner, "a `threshold` between 0 and 1", threshold)
-    expect(tau > 0, owner, "a `tau` above 0 steps", tau)
-    return steps - 1 - first
-
-
-def _spike_steps(owner: str, spike_time: Tensor, num_steps: int) -> tuple[Tensor, Tensor]:
-    """Return spike times rounded to whole steps, and all the steps."""
-    expect_count(owner, "num_steps", num_steps)
-    spike = _wide(_finite(owner, "spike_time", spike_time, 0, num_steps - 1)).round()
-    return spike, torch.arange(num_steps, dtype=spike.dtype, device=spike.device)
-
-
-def _levels(owner: str, train: Tensor, on_target: float, off_target: float) -> Tensor:
-    """Return a train of values from 0 to 1 as one from ``off_target`` to ``on_target``."""
-    _numbers(owner, on_target=on_target, off_target=off_target)
-    return torch.lerp(train.new_tensor(off_target), train.new_tensor(on_target), train)

@@ -453,6 +453,9 @@ def test_delta_against_a_loop(padding: bool, off_spike: bool, threshold: float) 
     spikes = spikegen.delta(data, threshold, padding, off_spike)
     assert loop.any()
     np.testing.assert_array_equal(spikes.numpy(), loop)
+    # Negative control: a higher threshold is seen.
+    higher = spikegen.delta(data, threshold + 0.5, padding, off_spike)
+    assert not np.array_equal(higher.numpy(), loop)
 
 
 def test_delta_of_bytes_does_not_wrap() -> None:
@@ -715,6 +718,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("rate", (DATA, 5), {"gain": "1"}, TypeError, r"`gain` to be a number, but got '1'"),
     ("rate", (DATA, 5), {"gain": math.inf}, ValueError, r"finite `gain`, but got inf"),
     ("rate", (DATA, 5), {"offset": math.nan}, ValueError, r"finite `offset`, but got nan"),
+    ("rate", (DATA, 5), {"generator": 0}, TypeError, r"`generator` to be a torch.Generator, "),
     ("rate", (DATA, 5), {"first_spike_time": -1}, ValueError, r"`first_spike_time` >= 0"),
     ("rate", (DATA, 5), {"first_spike_time": 1.5}, TypeError, r"`first_spike_time` to be an int"),
     ("rate", (DATA, 5), {"first_spike_time": 5}, ValueError, r"below num_steps=5, but got 5"),
@@ -722,6 +726,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("rate", (DATA, 5), {"time_var_input": True}, TypeError, r"either `num_steps` or .*got both"),
     ("rate", (DATA[0, 0],), {"time_var_input": True}, ValueError, r"of shape \[T, \*\]"),
     ("rate_conv", (0.5,), {}, TypeError, r"rate_conv expected `data` to be a torch.Tensor"),
+    ("rate_conv", (DATA,), {"generator": "x"}, TypeError, r"rate_conv expected `generator` to be"),
     ("rate_conv", (NAN,), {}, ValueError, r"rate_conv expected finite `data`"),
     ("latency", (None, 5), {}, TypeError, r"latency expected `data` to be a torch.Tensor"),
     ("latency", (COMPLEX, 5), {}, TypeError, r"latency expected a real `data`"),
@@ -775,6 +780,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("target_rate_code", (False,), {}, TypeError, r"`num_steps` to be an int, but got False"),
     ("target_rate_code", (5, 5), {}, ValueError, r"`first_spike_time` below num_steps=5"),
     ("target_rate_code", (5, 0, 2), {}, ValueError, r"`rate` in \[0, 1\], but got 2"),
+    ("target_rate_code", (5,), {"generator": 1}, TypeError, r"`generator` to be a torch.Generator"),
     ("target_rate_code", (5, 0, 1, "x"), {}, ValueError, r"'regular', 'uniform', 'poisson'"),
     ("to_one_hot", ([1], 3), {}, TypeError, r"`targets` to be a torch.Tensor, but got list"),
     ("to_one_hot", (torch.tensor([0, 7]), 4), {}, ValueError, r"0 to 3 \(num_.*=4\), .* label 7\."),

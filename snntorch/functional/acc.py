@@ -28,6 +28,19 @@ def expect_record(owner: object, name: str, record: Tensor) -> None:
     )
 
 
+def expect_float_record(owner: object, name: str, record: Tensor) -> None:
+    """Raise unless ``record`` is a record of floating-point numbers."""
+    expect_record(owner, name, record)
+    expect_floating(owner, name, record)
+
+
+def expect_floating(owner: object, name: str, record: Tensor) -> None:
+    """Raise unless ``record`` is a tensor of floating-point numbers."""
+    expect_tensor(owner, name, record)
+    what, hint = f"`{name}` of a floating-point dtype", f"Convert it with {name}.float()."
+    expect(record.is_floating_point(), owner, what, record.dtype, hint, TypeError)
+
+
 def expect_population(owner: object, population_code: bool, num_classes: int) -> None:
     """Raise unless population coding, where asked for, comes with a number of classes."""
     if population_code:
@@ -79,6 +92,12 @@ def class_labels(
             f"label {', '.join(map(str, outside[:5].tolist()))}",
         )
     return targets.to(device=device, dtype=torch.long)
+
+
+def labelled(labels: Tensor, num_classes: int, axis: int = 1) -> Tensor:
+    """Say of each class, along ``axis``, whether it is the label."""
+    classes = torch.arange(num_classes, device=labels.device)
+    return labels.unsqueeze(axis) == classes.view(-1, *[1] * (labels.dim() - axis))
 
 
 def readable(labels: Tensor) -> bool:

@@ -12,27 +12,27 @@ A record is (num_steps, batch, num_outputs), targets are class labels (batch); f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from snntorch._checks import (
     expect,
     expect_choice,
-    expect_number,
+    expect_finite,
     expect_tensor,
     owner_name,
     shape_of,
 )
+from snntorch.functional._spike_time import SpikeTime
 from snntorch.functional.acc import (
     class_labels,
+    expect_float_record,
     expect_population,
-    expect_record,
-    nth_spike_step,
+    labelled,
     pool,
-    readable,
 )
 
 __all__ = [
@@ -46,18 +46,6 @@ __all__ = [
     "mse_membrane_loss",
     "mse_temporal_loss",
 ]
-
-
-def _expect_float_record(owner: object, name: str, record: Tensor) -> None:
-    expect_record(owner, name, record)
-    what, hint = f"`{name}` of a floating-point dtype", f"Convert it with {name}.float()."
-    expect(record.is_floating_point(), owner, what, record.dtype, hint, TypeError)
-
-
-def _labelled(labels: Tensor, num_classes: int, axis: int = 1) -> Tensor:
-    """Say of each class, along ``axis``, whether it is the label."""
-    classes = torch.arange(num_classes, device=labels.device)
-    return labels.unsqueeze(axis) == classes.view(-1, *[1] * (labels.dim() - axis))
 
 
 class LossFunctions:
@@ -108,7 +96,7 @@ class LossFunctions:
 
     def __call__(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of a record: of spikes, or of what ``reads`` says."""
-        _expect_float_record(self, f"{self.reads}_out", spk_out)
+        expect_float_record(self, f"{self.reads}_out", spk_out)
         return self._compute_loss(spk_out, targets)
 
     def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
@@ -340,8 +328,7 @@ class mse_count_loss(_PopulationLoss):
         reduction: str = "mean",
         weight: Tensor | None = None,
     ) -> None:
-        expect_number(self, "correct_rate", correct_rate)
-        expect_number(self, "incorrect_rate", incorrect_rate)
+        expect_finite(self, correct_rate=correct_rate, incorrect_rate=incorrect_rate)
         self.correct_rate = correct_rate
         self.incorrect_rate = incorrect_rate
         super().__init__(population_code, num_classes, reduction, weight)
@@ -352,7 +339,7 @@ class mse_count_loss(_PopulationLoss):
         num_steps, num_classes = len(record), counts.shape[1]
         most = num_steps * (record.shape[2] // num_classes)
         error = torch.where(
-            _labelled(labels, num_classes),
+            labelled(labels, num_classes),
             counts - self.correct_rate * most,
             counts - self.incorrect_rate * most,
         )
@@ -402,8 +389,7 @@ class mse_membrane_loss(LossFunctions):
         reduction: str = "mean",
         weight: Tensor | None = None,
     ) -> None:
-        expect_number(self, "on_target", on_target)
-        expect_number(self, "off_target", off_target)
+        expect_finite(self, on_target=on_target, off_target=off_target)
         self.time_var_targets = bool(time_var_targets)
         self.on_target = on_target
         self.off_target = off_target
@@ -423,155 +409,12 @@ class mse_membrane_loss(LossFunctions):
         labels = self._labels_over_time(targets, record)
         num_classes = record.shape[2]
         error = torch.where(
-            _labelled(labels, num_classes, axis=2),
+            labelled(labels, num_classes, axis=2),
             record - self.on_target,
             record - self.off_target,
         )
         squares = self._weigh(error**2, labels, num_classes, axis=2)
         return self._reduce(squares.mean(self.time_axis))
-
-
-def _several(times: Any) -> tuple[float, ...]:
-    return tuple(times) if isinstance(times, Sequence) else (times,)
-
-
-class SpikeTime(nn.Module):
-    r"""When outputs fire, and when they should have.
-
-    Choose it for losses of your own on spike times.
-
-    .. math::
-        t_{b, i} = \min\{t : S_{b, i}[t] \neq 0\}, \qquad
-        \frac{\partial t_{b, i}}{\partial S_{b, i}[t_{b, i}]} = -1
-
-    with the spikes :math:`S` (``spk_out``) and times in steps, the first of which is 0. A
-    spike that never comes counts as one at the last step. The gradient reaches the spike in
-    question only: more of it is earlier.
-
-    Args:
-        target_is_time: ``True`` expects spike times as targets, not class labels.
-        on_target: Target time of the labelled class; with ``multi_spike`` a sequence of times.
-            Negative times count from the end: -1 is the last step.
-        off_target: Target time of the other classes, likewise.
-        tolerance: A spike less than this many steps off its target counts as on target.
-        multi_spike: ``True`` takes several spikes of each output, not the first alone.
-
-    Shape:
-        - ``spk_out``: (num_steps, batch, num_outputs).
-        - ``targets``: (batch); with ``target_is_time`` as the times.
-        - returns the times and their targets, each (batch, num_outputs), with ``multi_spike``
-          (num_spikes, batch, num_outputs).
-
-    Raises:
-        ValueError: If an option, a shape, a label or a time does not fit.
-        TypeError: If an argument is no tensor or no number, or has the wrong dtype.
-
-    Note:
-        snnTorch 1.0.0 overwrote negative times in the targets, and a spike of one output hid
-        those of others at that step with ``multi_spike``.
-
-    Examples:
-        >>> spk = torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[1.0, 1.0]]])
-        >>> SpikeTime(on_target=0, off_target=-1)(spk, torch.tensor([0]))
-        (tensor([[1., 2.]]), tensor([[0., 2.]]))
-    """
-
-    def __init__(
-        self,
-        target_is_time: bool = False,
-        on_target: float | Sequence[float] = 0,
-        off_target: float | Sequence[float] = -1,
-        tolerance: float = 0,
-        multi_spike: bool = False,
-    ) -> None:
-        super().__init__()
-        expect_number(self, "tolerance", tolerance)
-        expect(tolerance >= 0, self, "`tolerance` >= 0", tolerance)
-        if not target_is_time:
-            on, off = _several(on_target), _several(off_target)
-            expect(
-                len(on) == len(off) > 0 if multi_spike else len(on) == len(off) == 1,
-                self,
-                "`on_target` and `off_target` to be "
-                + ("sequences of equal length" if multi_spike else "one time each"),
-                f"{on_target!r} and {off_target!r}",
-                "Such as on_target=[0, 2], off_target=[8, 9] with multi_spike=True.",
-            )
-            for name, times in (("on_target", on), ("off_target", off)):
-                for time in times:
-                    expect_number(self, name, time)
-        self.target_is_time = target_is_time
-        self.on_target = on_target
-        self.off_target = off_target
-        self.tolerance = tolerance
-        self.multi_spike = multi_spike
-
-    def extra_repr(self) -> str:
-        """Return the settings, for ``print``."""
-        names = ("target_is_time", "on_target", "off_target", "tolerance", "multi_spike")
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-
-    def forward(self, spk_out: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return spike times and their targets."""
-        _expect_float_record(self, "spk_out", spk_out)
-        num_steps, batch, num_outputs, *further = spk_out.shape
-        if self.target_is_time:
-            wanted = self._target_times(targets, spk_out)
-        else:
-            labels = class_labels(self, targets, (batch, *further), num_outputs, spk_out.device)
-            wanted = self.labels_to_spike_times(labels, num_outputs)
-        wanted = torch.where(wanted < 0, wanted + num_steps, wanted).to(spk_out.dtype)
-        if wanted.numel() and readable(wanted):
-            earliest = wanted.amin().item()
-            what = f"target times of at least {-num_steps}, the first of {num_steps} steps"
-            expect(earliest >= 0, self, what, earliest - num_steps)
-        several = self.multi_spike
-        times = self.MultiSpike(spk_out, len(wanted)) if several else self.FirstSpike(spk_out)
-        return self.Tolerance(times, wanted, self.tolerance), wanted
-
-    def _target_times(self, targets: Tensor, spk_out: Tensor) -> Tensor:
-        expect_tensor(self, "targets", targets)
-        shape = shape_of(spk_out)[1:]
-        if self.multi_spike:
-            fits, what = shape_of(targets)[1:] == shape and len(targets) > 0, ("num_spikes", *shape)
-        else:
-            fits, what = shape_of(targets) == shape, shape
-        hint = "Class labels need target_is_time=False."
-        expect(fits, self, f"target times of shape {what}", shape_of(targets), hint)
-        return targets.to(spk_out.device)
-
-    @staticmethod
-    def FirstSpike(spk_rec: Tensor) -> Tensor:
-        """Return the time of each output's first spike, (batch, num_outputs)."""
-        return SpikeTime.MultiSpike(spk_rec, 1)[0]
-
-    @staticmethod
-    def MultiSpike(spk_rec: Tensor, spk_count: int) -> Tensor:
-        """Return the times of each output's first ``spk_count`` spikes."""
-        step = nth_spike_step(spk_rec, spk_count)
-        spike = spk_rec.gather(0, step)
-        # exactly zero, and minus one in the gradient
-        return step.to(spk_rec.dtype) + (spike.detach() - spike)
-
-    @staticmethod
-    def Tolerance(spk_time: Tensor, target: Tensor, tolerance: float) -> Tensor:
-        """Move times less than ``tolerance`` off their target onto it."""
-        return torch.where((spk_time - target).abs() < tolerance, target, spk_time)
-
-    def labels_to_spike_times(self, targets: Tensor, num_outputs: int) -> Tensor:
-        """Return the target times that belong to class labels."""
-        convert = self.label_to_multi_spike if self.multi_spike else self.label_to_single_spike
-        return convert(targets, num_outputs)
-
-    def label_to_single_spike(self, targets: Tensor, num_outputs: int) -> Tensor:
-        """Return one target time per output, (batch, num_outputs)."""
-        return self.label_to_multi_spike(targets, num_outputs)[0]
-
-    def label_to_multi_spike(self, targets: Tensor, num_outputs: int) -> Tensor:
-        """Return several target times per output, (num_spikes, batch, num_outputs)."""
-        labelled = _labelled(targets, num_outputs)
-        times = zip(_several(self.on_target), _several(self.off_target), strict=True)
-        return torch.stack([torch.where(labelled, on, off) for on, off in times])
 
 
 class mse_temporal_loss(LossFunctions):

@@ -49,7 +49,7 @@ class StateQuant(torch.autograd.Function):
     Half-way between two levels the lower one is taken.
 
     Shape:
-        - input_: any
+        - ``input_``: any
         - levels: ``[num_levels]``, in rising order, of the input's dtype
 
     Examples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from snntorch._checks import expect_number, expect_tensor, owner_name
+from snntorch._checks import expect_finite, expect_tensor, owner_name
 
 __all__ = ["l1_rate_sparsity"]
 
@@ -29,6 +29,7 @@ class l1_rate_sparsity:
         - output: a scalar
 
     Raises:
+        ValueError: If ``Lambda`` is not finite.
         TypeError: If ``Lambda`` is no number or ``spk_out`` no tensor.
 
     Examples:
@@ -38,7 +39,7 @@ class l1_rate_sparsity:
     """
 
     def __init__(self, Lambda: float = 1e-5) -> None:
-        expect_number(self, "Lambda", Lambda)
+        expect_finite(self, Lambda=Lambda)
         self.Lambda = Lambda
 
     @property
@@ -51,4 +52,5 @@ class l1_rate_sparsity:
     def __call__(self, spk_out: torch.Tensor) -> torch.Tensor:
         """Return the price of all spikes in ``spk_out``."""
         expect_tensor(self, "spk_out", spk_out)
-        return self.Lambda * spk_out.abs().sum()
+        counts = spk_out.to(torch.promote_types(spk_out.dtype, torch.uint8))  # no abs() of bool
+        return self.Lambda * counts.abs().sum()

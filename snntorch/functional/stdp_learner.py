@@ -42,14 +42,27 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv1d_weight, conv2d_weight
 
-from snntorch._checks import expect, expect_number, expect_tensor, shape_of
+from snntorch._checks import expect, expect_number
+from snntorch.functional._stdp import (
+    Change,
+    Layer,
+    WeightFunction,
+    correlation,
+    decayed,
+    expect_conv,
+    expect_dense,
+    expect_rule,
+    expect_tau,
+    outer,
+    outer_summed,
+    stdp_step,
+)
 from snntorch.functional.probe import InputMonitor, OutputMonitor, as_is
 
 __all__ = [
@@ -62,10 +75,6 @@ __all__ = [
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-Layer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d
-WeightFunction: TypeAlias = Callable[[Tensor], Any]
-Change: TypeAlias = tuple[Tensor, Tensor, Tensor]
-
 
 _ARGUMENTS = """\
     {layer}: Layer between the spikes; its weight is read, not changed.
@@ -134,9 +143,9 @@ def stdp_linear_single_step(
         tensor([ 0.0000,  0.0500, -0.0750])
     """
     owner = "stdp_linear_single_step"
-    _expect_dense(owner, fc, in_spike, out_spike)
+    expect_dense(owner, fc, in_spike, out_spike)
     spikes, traces, taus = (in_spike, out_spike), (trace_pre, trace_post), (tau_pre, tau_post)
-    return _step(owner, fc, spikes, traces, taus, f_pre, f_post, _outer_summed)
+    return stdp_step(owner, fc, spikes, traces, taus, f_pre, f_post, outer_summed)
 
 
 @_document
@@ -186,9 +195,9 @@ def mstdp_linear_single_step(
         torch.Size([2, 3])
     """
     owner = "mstdp_linear_single_step"
-    _expect_dense(owner, fc, in_spike, out_spike)
+    expect_dense(owner, fc, in_spike, out_spike)
     spikes, traces, taus = (in_spike, out_spike), (trace_pre, trace_post), (tau_pre, tau_post)
-    return _step(owner, fc, spikes, traces, taus, f_pre, f_post, _outer)
+    return stdp_step(owner, fc, spikes, traces, taus, f_pre, f_post, outer)
 
 
 @_document
@@ -249,11 +258,11 @@ def mstdpet_linear_single_step(
         torch.Size([5, 2, 3])
     """
     owner = "mstdpet_linear_single_step"
-    _expect_dense(owner, fc, in_spike, out_spike)
+    expect_dense(owner, fc, in_spike, out_spike)
     spikes, traces, taus = (in_spike, out_spike), (trace_pre, trace_post), (tau_pre, tau_post)
-    _expect_tau(owner, "tau_trace", tau_trace)
-    pre, post, now = _step(owner, fc, spikes, traces, taus, f_pre, f_post, _outer)
-    return pre, post, _decayed(owner, "eligibility", eligibility, tau_trace, now)
+    expect_tau(owner, "tau_trace", tau_trace)
+    pre, post, now = stdp_step(owner, fc, spikes, traces, taus, f_pre, f_post, outer)
+    return pre, post, decayed(owner, "eligibility", eligibility, tau_trace, now)
 
 
 @_document
@@ -298,10 +307,10 @@ def stdp_conv1d_single_step(
         torch.Size([4, 1, 3])
     """
     owner = "stdp_conv1d_single_step"
-    _expect_conv(owner, conv, nn.Conv1d, in_spike, out_spike)
+    expect_conv(owner, conv, nn.Conv1d, in_spike, out_spike)
     spikes, traces, taus = (in_spike, out_spike), (trace_pre, trace_post), (tau_pre, tau_post)
-    pair = partial(_correlation, conv, conv1d_weight)
-    return _step(owner, conv, spikes, traces, taus, f_pre, f_post, pair)
+    pair = partial(correlation, conv, conv1d_weight)
+    return stdp_step(owner, conv, spikes, traces, taus, f_pre, f_post, pair)
 
 
 @_document
@@ -344,127 +353,10 @@ def stdp_conv2d_single_step(
         torch.Size([4, 1, 3, 3])
     """
     owner = "stdp_conv2d_single_step"
-    _expect_conv(owner, conv, nn.Conv2d, in_spike, out_spike)
+    expect_conv(owner, conv, nn.Conv2d, in_spike, out_spike)
     spikes, traces, taus = (in_spike, out_spike), (trace_pre, trace_post), (tau_pre, tau_post)
-    pair = partial(_correlation, conv, conv2d_weight)
-    return _step(owner, conv, spikes, traces, taus, f_pre, f_post, pair)
-
-
-def _expect_layer(
-    owner: str, name: str, layer: Any, kind: type[nn.Module], in_spike: Any, out_spike: Any
-) -> None:
-    what, got = f"`{name}` to be nn.{kind.__name__}", type(layer).__name__
-    expect(isinstance(layer, kind), owner, what, got, error=TypeError)
-    expect_tensor(owner, "in_spike", in_spike)
-    expect_tensor(owner, "out_spike", out_spike)
-
-
-def _expect_dense(owner: str, fc: Any, in_spike: Any, out_spike: Any) -> None:
-    _expect_layer(owner, "fc", fc, nn.Linear, in_spike, out_spike)
-    shape = shape_of(in_spike)
-    expect(
-        shape[-1:] == (fc.in_features,),
-        owner,
-        f"`in_spike` of shape [..., {fc.in_features}], as the layer takes",
-        shape,
-    )
-    wanted = (*shape[:-1], fc.out_features)
-    got = shape_of(out_spike)
-    expect(got == wanted, owner, f"`out_spike` of shape {wanted}, as the layer returns", got)
-
-
-def _expect_conv(
-    owner: str, conv: Any, kind: type[nn.Module], in_spike: Any, out_spike: Any
-) -> None:
-    _expect_layer(owner, "conv", conv, kind, in_spike, out_spike)
-    axes = len(conv.kernel_size)
-    shape = shape_of(in_spike)
-    expect(
-        len(shape) in (axes + 1, axes + 2) and shape[-axes - 1] == conv.in_channels,
-        owner,
-        f"`in_spike` of {conv.in_channels} channels, with {axes} axes behind them",
-        f"shape {shape}",
-    )
-    padding = conv._reversed_padding_repeated_twice  # two numbers for each axis, the last first
-    around = [sum(padding[i : i + 2]) for i in range(0, 2 * axes, 2)][::-1]
-    reach = [d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
-    sizes = (
-        (size + a - r) // stride + 1
-        for size, a, r, stride in zip(shape[-axes:], around, reach, conv.stride, strict=True)
-    )
-    wanted = (*shape[: -axes - 1], conv.out_channels, *sizes)
-    got = shape_of(out_spike)
-    expect(got == wanted, owner, f"`out_spike` of shape {wanted}, as the layer returns", got)
-
-
-def _expect_rule(owner: object, tau_pre: Any, tau_post: Any, f_pre: Any, f_post: Any) -> None:
-    _expect_tau(owner, "tau_pre", tau_pre)
-    _expect_tau(owner, "tau_post", tau_post)
-    for name, function in (("f_pre", f_pre), ("f_post", f_post)):
-        what = f"`{name}` to be a function of the weight"
-        expect(callable(function), owner, what, repr(function), error=TypeError)
-
-
-def _expect_tau(owner: object, name: str, tau: Any) -> None:
-    expect_number(owner, name, tau)
-    expect(tau >= 1, owner, f"`{name}` of at least 1 time step", tau)
-
-
-def _decayed(owner: str, name: str, trace: Tensor | None, tau: float, new: Tensor) -> Tensor:
-    """Return a trace after one step: what it was decays, ``new`` comes on top."""
-    if trace is None:
-        return new.clone()
-    expect_tensor(owner, name, trace)
-    expect(
-        trace.shape == new.shape,
-        owner,
-        f"`{name}` of shape {shape_of(new)}",
-        shape_of(trace),
-        "Start a new batch without traces: pass None, or call reset() of the learner.",
-    )
-    return trace - trace / tau + new
-
-
-@torch.no_grad()
-def _step(
-    owner: str,
-    layer: Layer,
-    spikes: tuple[Tensor, Tensor],
-    traces: tuple[Tensor | None, Tensor | None],
-    taus: tuple[float, float],
-    f_pre: WeightFunction,
-    f_post: WeightFunction,
-    pair: Callable[[Tensor, Tensor], Tensor],
-) -> Change:
-    """Return the new traces and the change; ``pair(post, pre)`` says which spikes meet."""
-    _expect_rule(owner, *taus, f_pre, f_post)
-    weight = layer.weight.detach()
-    in_spike, out_spike = (spike.detach().to(weight.dtype) for spike in spikes)
-    trace_pre = _decayed(owner, "trace_pre", traces[0], taus[0], in_spike)
-    trace_post = _decayed(owner, "trace_post", traces[1], taus[1], out_spike)
-    strengthened = f_post(weight) * pair(out_spike, trace_pre)
-    weakened = f_pre(weight) * pair(trace_post, in_spike)
-    return trace_pre, trace_post, strengthened - weakened
-
-
-def _outer(post: Tensor, pre: Tensor) -> Tensor:
-    return post.unsqueeze(-1) * pre.unsqueeze(-2)
-
-
-def _outer_summed(post: Tensor, pre: Tensor) -> Tensor:
-    return torch.einsum("...o,...i->oi", post, pre)
-
-
-def _correlation(
-    conv: nn.Conv1d | nn.Conv2d, weight_gradient: Callable[..., Tensor], post: Tensor, pre: Tensor
-) -> Tensor:
-    # What meets at a weight is what its gradient is summed over.
-    if pre.dim() == len(conv.kernel_size) + 1:
-        post, pre = post.unsqueeze(0), pre.unsqueeze(0)
-    mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-    pre = F.pad(pre, conv._reversed_padding_repeated_twice, mode=mode)
-    shape, stride, dilation = conv.weight.shape, conv.stride, conv.dilation
-    return weight_gradient(pre, shape, post, stride, 0, dilation, conv.groups)
+    pair = partial(correlation, conv, conv2d_weight)
+    return stdp_step(owner, conv, spikes, traces, taus, f_pre, f_post, pair)
 
 
 def _spikes(values: Any) -> Tensor:
@@ -537,7 +429,7 @@ class STDPLearner(nn.Module):
             type(synapse).__name__,
             error=TypeError,
         )
-        _expect_rule(self, tau_pre, tau_post, f_pre, f_post)
+        expect_rule(self, tau_pre, tau_post, f_pre, f_post)
         self.synapse = synapse
         self.sn = sn
         self.tau_pre = tau_pre

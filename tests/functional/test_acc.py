@@ -78,26 +78,37 @@ def guesses_by_time(spk: np.ndarray) -> list[int]:
     return guesses
 
 
-@pytest.mark.parametrize("rate", [0.02, 0.1, 0.5])
-@pytest.mark.parametrize("seed", range(4))
-def test_against_counting_by_hand(seed, rate):
+def check_by_hand(function, guess, classes, seed, rate):
     rng = np.random.default_rng(seed)
     spk = rng.uniform(size=(9, 40, 6)) < rate
-    record = torch.tensor(spk).float()
-    for function, guesses, classes in (
-        (SF.accuracy_rate, guesses_by_rate(spk, 6), 6),
-        (
-            functools.partial(SF.accuracy_rate, population_code=True, num_classes=3),
-            guesses_by_rate(spk, 3),
-            3,
-        ),
-        (SF.accuracy_temporal, guesses_by_time(spk), 6),
-    ):
-        assert len(set(guesses)) > 1
-        labels = np.where(rng.uniform(size=40) < 0.6, guesses, rng.integers(0, classes, 40))
-        expected = np.mean(labels == guesses)
-        assert 0 < expected < 1
-        assert function(record, torch.tensor(labels)) == pytest.approx(expected)
+    guesses = guess(spk)
+    assert len(set(guesses)) > 1
+    labels = np.where(rng.uniform(size=40) < 0.6, guesses, rng.integers(0, classes, 40))
+    expected = np.mean(labels == guesses)
+    assert 0 < expected < 1
+    assert function(torch.tensor(spk).float(), torch.tensor(labels)) == pytest.approx(expected)
+
+
+thirds = functools.partial(SF.accuracy_rate, population_code=True, num_classes=3)
+BY_HAND = {
+    "rate": (SF.accuracy_rate, lambda spk: guesses_by_rate(spk, 6), 6),
+    "population": (thirds, lambda spk: guesses_by_rate(spk, 3), 3),
+    "temporal": (SF.accuracy_temporal, guesses_by_time, 6),
+}
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", BY_HAND)
+def test_against_counting_by_hand(name, seed, rate):
+    check_by_hand(*BY_HAND[name], seed, rate)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_counting_by_hand_rejects_lost_steps(name):
+    function, *rest = BY_HAND[name]
+    with pytest.raises(AssertionError):
+        check_by_hand(lambda spk, labels: function(spk[2:], labels), *rest, 0, 0.1)
 
 
 def test_ties_go_to_the_lowest_class():

@@ -265,6 +265,15 @@ def test_spike_time_loop_rejects_an_early_time_and_a_lost_gradient():
             check_spike_times(wrong, 0.5)
 
 
+def test_spike_time_lives_where_it_always_did():
+    assert SF.loss.SpikeTime is SF.SpikeTime
+    as_released = b"csnntorch.functional.loss\nSpikeTime\n."
+    assert pickle.loads(as_released) is SF.SpikeTime
+    twin = pickle.loads(pickle.dumps(SF.SpikeTime(on_target=2, off_target=-2)))
+    assert repr(twin) == repr(SF.SpikeTime(on_target=2, off_target=-2))
+    assert twin(spikes(9, 3, 4), labels(3, 4))[1].unique().tolist() == [2, 7]
+
+
 def test_first_spike_is_the_first_of_several():
     spk = spikes(9, 3, 4)
     assert torch.equal(SF.SpikeTime.FirstSpike(spk), SF.SpikeTime.MultiSpike(spk, 2)[0])
@@ -523,6 +532,10 @@ MAKING = {
     "inverse": (SF.ce_temporal_loss, {"inverse": "log"}, ValueError, "'reciprocal'.*got 'log'"),
     "correct_rate": (SF.mse_count_loss, {"correct_rate": "all"}, TypeError, "`correct_rate` to"),
     "incorrect_rate": (SF.mse_count_loss, {"incorrect_rate": None}, TypeError, "a number"),
+    "nan rate": (SF.mse_count_loss, {"correct_rate": math.nan}, ValueError, "a finite `correct_r"),
+    "endless rate": (SF.mse_count_loss, {"incorrect_rate": math.inf}, ValueError, "but got inf"),
+    "nan target": (SF.mse_membrane_loss, {"off_target": math.nan}, ValueError, "`off_target`, but"),
+    "nan time": (SF.SpikeTime, {"on_target": math.nan}, ValueError, "a finite `on_target`"),
     "on_target": (SF.mse_membrane_loss, {"on_target": [1.0]}, TypeError, "`on_target` to be a num"),
     "off_target": (SF.mse_membrane_loss, {"off_target": True}, TypeError, "`off_target` to be a"),
     "time of a weight": (SF.mse_temporal_loss, {"target_is_time": True, "weight": torch.ones(2)},
@@ -625,6 +638,20 @@ def test_wrong_targets_over_time(targets, error, message):
 def test_wrong_target_times(kw, targets, error, message):
     with pytest.raises(error, match=message):
         SF.mse_temporal_loss(target_is_time=True, **kw)(SPK, targets)
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda: SF.SpikeTime.FirstSpike([1.0]), TypeError, "`spk_rec` to be a torch.Tensor"),
+        (lambda: SF.SpikeTime.FirstSpike(SPK.bool()), TypeError, "`spk_rec` of a floating-point"),
+        (lambda: SF.SpikeTime.MultiSpike(SPK, 0), ValueError, "`spk_count` >= 1, but got 0"),
+        (lambda: SF.SpikeTime.MultiSpike(SPK, 1.5), TypeError, "`spk_count` to be an int"),
+    ],
+)
+def test_wrong_record_of_spike_times(call, error, message):
+    with pytest.raises(error, match=f"SpikeTime expected {message}"):
+        call()
 
 
 def test_a_time_before_the_record():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,11 @@ def test_value_and_gradient(dtype):
     assert x.grad.tolist() == [[0.25, 0, -0.25]]
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.uint8, torch.float16])
+def test_every_dtype_of_spikes(dtype):
+    assert SF.l1_rate_sparsity(0.5)(torch.tensor([1, 0, 1]).to(dtype)).item() == 1
+
+
 def test_default_price():
     assert SF.l1_rate_sparsity()(torch.ones(10, 10)).item() == pytest.approx(1e-3)
 
@@ -57,9 +63,11 @@ def test_name_repr_and_pickle():
     [
         (lambda: SF.l1_rate_sparsity("0.1"), "`Lambda` to be a number, but got '0.1'"),
         (lambda: SF.l1_rate_sparsity(None), "`Lambda` to be a number, but got None"),
+        (lambda: SF.l1_rate_sparsity(math.nan), "a finite `Lambda`, but got nan"),
         (lambda: SF.l1_rate_sparsity()([1.0]), "`spk_out` to be a torch.Tensor, but got list"),
     ],
 )
 def test_wrong_input(call, message):
-    with pytest.raises(TypeError, match=f"l1_rate_sparsity expected {message}"):
+    error = ValueError if "finite" in message else TypeError
+    with pytest.raises(error, match=f"l1_rate_sparsity expected {message}"):
         call()
