@@ -31,7 +31,8 @@ def raster(density: float, folder: Path) -> None:
 
 def animator(folder: Path) -> None:
     fig, ax = plt.subplots()
-    anim = splt.animator(torch.bernoulli(torch.full((100, 28, 28), 0.2)), fig, ax)
+    spikes = torch.bernoulli(torch.full((100, 28, 28), 0.2))
+    anim = splt.animator(spikes, fig, ax, progress=False)
     splt.save_animation(anim, folder / "spikes.gif")
 
 
@@ -39,7 +40,7 @@ def spike_count(folder: Path) -> None:
     fig, ax = plt.subplots(figsize=(12, 7))
     spikes = torch.bernoulli(torch.full((100, 10), 0.2))
     labels = [str(digit) for digit in range(10)]
-    anim = splt.spike_count(spikes, fig, ax, labels, animate=True)
+    anim = splt.spike_count(spikes, fig, ax, labels, animate=True, progress=False)
     splt.save_animation(anim, folder / "count.gif")
 
 
@@ -57,18 +58,19 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 2**20
 
 
-def measure(function: Callable[..., None], values: tuple[float, ...]) -> tuple[float, float]:
-    """Return the seconds a case takes, and the memory in MiB it adds at its peak."""
+def measure(function: Callable[..., None], values: tuple[float, ...]) -> tuple[float, float, float]:
+    """Return the seconds a case takes, those of the processor, and the memory in MiB it adds."""
     with tempfile.TemporaryDirectory() as folder:
         before = peak()
-        start = time.perf_counter()
+        start, start_of_work = time.perf_counter(), time.process_time()
         function(*values, Path(folder))
-        return time.perf_counter() - start, peak() - before
+        work = time.process_time() - start_of_work
+        return time.perf_counter() - start, work, peak() - before
 
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
     for name, function, values in CASES:
         with context.Pool(1) as pool:
-            seconds, memory = pool.apply(measure, (function, values))
-        print(f"{name}: {seconds:.2f} s, {memory:.0f} MiB")
+            seconds, work, memory = pool.apply(measure, (function, values))
+        print(f"{name}: {seconds:.2f} s (processor {work:.2f} s), {memory:.0f} MiB")

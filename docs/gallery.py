@@ -35,8 +35,8 @@ def bars(steps: int = 40) -> Tensor:
     """Return the spikes of a 28 x 28 retina that sees a bar move, (steps, 28, 28)."""
     y, x = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
     time = torch.arange(steps).view(-1, 1, 1)
-    bar = torch.exp(-(((x + y) / 2 - 28 * time / steps) ** 2) / 4)
-    return torch.bernoulli(0.02 + 0.9 * bar)
+    bar = torch.exp(-((y + 0.2 * x - 34 * time / steps) ** 2) / 4)
+    return torch.bernoulli(0.01 + 0.8 * bar)
 
 
 def network() -> nn.Sequential:
@@ -73,10 +73,10 @@ def raster() -> Figure:
 
 @picture
 def raster_of_many() -> Figure:
-    """Ten thousand neurons, two hundred thousand spikes: drawn as pixels, in a second."""
+    """Ten thousand neurons: drawn as pixels, the darker the more of them fire."""
     fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
     phase = torch.linspace(0, 6.3, 10_000) - 0.02 * torch.arange(1_000).unsqueeze(1)
-    splt.raster(torch.bernoulli(0.1 * phase.cos().relu() ** 8), ax)
+    splt.raster(torch.bernoulli(0.04 * phase.cos().relu() ** 8), ax)
     ax.set_title("Travelling waves in 10,000 neurons")
     return fig
 
@@ -126,7 +126,8 @@ def traces_on_one_axes() -> Figure:
 @picture
 def weights() -> Figure:
     """Receptive fields: what each neuron of a layer looks for in its input."""
-    y, x = torch.meshgrid(torch.linspace(-2, 2, 28), torch.linspace(-2, 2, 28), indexing="ij")
+    x = torch.linspace(-2, 2, 28)
+    y = x.unsqueeze(1)
     angle = torch.linspace(0, 3.1416, 13)[:12].view(-1, 1, 1)
     across = x * angle.cos() + y * angle.sin()
     gabors = torch.cos(4 * across) * torch.exp(-(x**2) - y**2)
@@ -182,7 +183,7 @@ def build(folder: str | Path) -> list[Path]:
             torch.manual_seed(0)
             drawn = draw()
             if isinstance(drawn, Animation):
-                file = splt.save_animation(drawn, folder / f"{draw.__name__}.gif", dpi=80)
+                file = splt.save_animation(drawn, folder / f"{draw.__name__}.gif", dpi=120)
             else:
                 file = folder / f"{draw.__name__}.png"
                 drawn.savefig(file, dpi=120)

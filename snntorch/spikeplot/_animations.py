@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
 from math import floor
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import (
     AbstractMovieWriter,
@@ -46,7 +49,7 @@ def animator(
     interval: float = 40,
     cmap: Any = "plasma",
     *,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> FuncAnimation:
     """Animate images over time, such as the spikes of one sample.
 
@@ -60,10 +63,11 @@ def animator(
         num_steps: Number of time steps to show; ``False`` for all.
         interval: Time between frames in ms.
         cmap: Colour map of matplotlib, by name or itself.
-        progress: Show a progress bar (of ``tqdm``) whenever the frames are drawn.
+        progress: Show a progress bar (of ``tqdm``) while the animation is saved; left out,
+            once that takes more than two seconds and if ``tqdm`` is installed.
 
     Returns:
-        The animation. Keep it: matplotlib stops an animation nobody refers to.
+        The animation. Keep it, as matplotlib stops an animation nobody refers to.
 
     Shape:
         - ``data``: (num_steps, height, width).
@@ -96,7 +100,7 @@ def animator(
         picture.set_data(images[step])
         return [picture]
 
-    return _animation("animator", fig, draw, steps, interval, progress)
+    return _Animation("animator", fig, draw, steps, interval, progress)
 
 
 def spike_count(
@@ -111,7 +115,7 @@ def spike_count(
     interval: float = 25,
     time_step: float | bool = False,
     *,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> FuncAnimation | Figure:
     """Count the spikes of output neurons, as bars that can grow over time.
 
@@ -130,10 +134,11 @@ def spike_count(
         interval: Time between frames in ms.
         time_step: Duration of a time step in s, to show time in seconds; ``False`` shows
             the number of steps.
-        progress: Show a progress bar (of ``tqdm``) whenever the frames are drawn.
+        progress: Show a progress bar (of ``tqdm``) while the animation is saved; left out,
+            once that takes more than two seconds and if ``tqdm`` is installed.
 
     Returns:
-        The animation (keep it: matplotlib stops an animation nobody refers to), or
+        The animation (keep it, as matplotlib stops an animation nobody refers to), or
         ``fig`` if it is not animated.
 
     Shape:
@@ -211,53 +216,95 @@ def spike_count(
     if not animate:
         draw(steps)
         return fig
+    draw(0)  # there is room for the clock from the start
     frames = steps * interpolate
-    return _animation(
+    return _Animation(
         owner, fig, lambda frame: draw((frame + 1) / interpolate), frames, interval, progress
     )
 
 
-def _animation(
-    owner: str,
-    fig: Figure,
-    draw: Callable[[int], list[Artist]],
-    frames: int,
-    interval: float,
-    progress: bool,
-) -> FuncAnimation:
-    """Return the animation of ``draw(0)``, ..., ``draw(frames - 1)``."""
-    bar = _progress_bar(owner) if progress else None
+class _Animation(FuncAnimation):
+    """The animation of ``draw(0)``, ..., ``draw(frames - 1)``.
 
-    def sequence() -> Generator[int, None, None]:
-        shown = bar(total=frames, desc=owner, unit="frame") if bar else None
-        for frame in range(frames):
-            if shown is not None:
-                shown.update()
-                if frame == frames - 1:  # nobody asks for another one
-                    shown.close()
-            yield frame
+    Its own ways to save it use the writers of :func:`save_animation`.
+    """
 
-    return FuncAnimation(
-        fig,
-        draw,
-        frames=sequence,
-        init_func=lambda: draw(0),
-        save_count=frames,
-        interval=interval,
-        cache_frame_data=False,
-    )
+    def __init__(
+        self,
+        owner: str,
+        fig: Figure,
+        draw: Callable[[int], list[Artist]],
+        frames: int,
+        interval: float,
+        progress: bool | None,
+    ) -> None:
+        self._picture = fig
+        self._bar = _progress_bar(owner, frames, progress)
+        super().__init__(
+            fig,
+            draw,
+            frames=frames,
+            init_func=lambda: draw(0),
+            interval=interval,
+            cache_frame_data=False,
+        )
+
+    def new_saved_frame_seq(self) -> Any:
+        """Return the frames to save, with a progress bar around."""
+        return self._bar(super().new_saved_frame_seq())
+
+    def save(self, filename: str | Path, writer: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Write the animation to a file, as matplotlib does; ``.gif`` needs nothing else."""
+        if writer is None and _writes_with_ffmpeg():
+            suffix = Path(filename).suffix.lower()
+            writer = _WRITERS.get(suffix)
+            _expect_ffmpeg("save", needed=suffix == ".mp4")
+        with _drawn_once(self._picture):
+            super().save(filename, writer, *args, **kwargs)
+
+    def to_html5_video(self, embed_limit: float | None = None) -> str:
+        """Return the animation as HTML with a video in it, which takes ffmpeg."""
+        _expect_ffmpeg("to_html5_video", needed=_writes_with_ffmpeg())
+        return super().to_html5_video(embed_limit)
 
 
-def _progress_bar(owner: str) -> Any:
+@contextmanager
+def _drawn_once(fig: Figure) -> Generator[None, None, None]:
+    """Keep matplotlib from laying out each frame, and from drawing it for the screen, too."""
+    engine, canvas = fig.get_layout_engine(), fig.canvas
+    if engine is not None:
+        fig.draw_without_rendering()
+        with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+            fig.set_layout_engine(None)
+    canvas.draw_idle = lambda *args, **kwargs: None  # type: ignore[method-assign]
     try:
-        from tqdm.auto import tqdm  # noqa: PLC0415 (only for those who ask for it)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{owner} expected tqdm for `progress=True`, but it is not installed.\n"
-            "Install it with: pip install tqdm",
-            name=error.name,
-        ) from error
-    return tqdm
+        yield
+    finally:
+        del canvas.draw_idle
+        if engine is not None:
+            fig.set_layout_engine(engine)
+
+
+def _progress_bar(owner: str, frames: int, progress: bool | None) -> Callable[[Any], Any]:
+    """Return what wraps frames in a progress bar: ``tqdm``, or nothing."""
+    if progress is not False:
+        try:
+            from tqdm.auto import tqdm  # noqa: PLC0415 (most animations do without)
+        except ModuleNotFoundError as error:
+            if progress:
+                raise ModuleNotFoundError(
+                    f"{owner} expected tqdm for `progress=True`, but it is not installed.\n"
+                    "Install it with: pip install tqdm",
+                    name=error.name,
+                ) from error
+        else:
+            delay = 0 if progress else _PATIENCE
+            return partial(tqdm, total=frames, desc=owner, unit="frame", delay=delay)
+    return lambda sequence: sequence
+
+
+#: Seconds of saving after which a progress bar shows up.
+_PATIENCE = 2
 
 
 def save_animation(
@@ -305,17 +352,27 @@ def save_animation(
     )
     suffix = path.suffix.lower()
     expect(suffix in _WRITERS, owner, f"`path` to end in one of {tuple(_WRITERS)}", str(path))
-    expect(
-        suffix != ".mp4" or FFMpegWriter.isAvailable(),
-        owner,
-        "the program ffmpeg, which writes .mp4",
-        "no such program",
-        "Install it (conda install ffmpeg, apt install ffmpeg, brew install ffmpeg), set "
-        'plt.rcParams["animation.ffmpeg_path"] to where it is, or save as .gif.',
-        RuntimeError,
-    )
+    _expect_ffmpeg(owner, needed=suffix == ".mp4")
     anim.save(path, writer=_WRITERS[suffix], fps=fps, dpi=dpi)
     return path
+
+
+def _writes_with_ffmpeg() -> bool:
+    """Return whether matplotlib is set to write with ffmpeg, as it is by default."""
+    return bool(mpl.rcParams["animation.writer"] == "ffmpeg")
+
+
+def _expect_ffmpeg(owner: str, needed: bool) -> None:
+    expect(
+        not needed or FFMpegWriter.isAvailable(),
+        owner,
+        "the program ffmpeg, which writes videos",
+        "no such program",
+        "Install it (conda install ffmpeg, apt install ffmpeg, brew install ffmpeg), set "
+        'plt.rcParams["animation.ffmpeg_path"] to where it is, or do without: save as .gif, '
+        "or show HTML(anim.to_jshtml()).",
+        RuntimeError,
+    )
 
 
 _WRITERS = {".gif": "snntorch_gif", ".mp4": "ffmpeg"}
@@ -341,6 +398,8 @@ class _GifWriter(AbstractMovieWriter):
         self._images.append(image.quantize(method=Image.Quantize.MAXCOVERAGE))
 
     def finish(self) -> None:
+        if not self._images:  # drawing the first one failed, and says so
+            return
         first, *rest = self._images
         duration = 10 * max(round(100 / self.fps), 1)
         first.save(self.outfile, save_all=True, append_images=rest, duration=duration, loop=0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_count, expect_tensor, shape_of
@@ -22,6 +22,7 @@ from snntorch.spikeplot._style import (
     BLUE,
     GREY,
     VERMILLION,
+    grid_within,
     label,
     own_figure,
     style,
@@ -120,12 +121,13 @@ def firing_rates(
 def summary(
     net: nn.Module,
     x: Tensor,
+    ax: Axes | None = None,
     *,
     num_steps: int | None = None,
     stepwise: bool | None = None,
     sample: int = 0,
     neurons: int = 10,
-) -> Figure:
+) -> Figure | SubFigure:
     """Show one run of a network in one figure: input, spikes of all layers, output membranes.
 
     Beside each raster stand the firing rates of its neurons. A copy of the network is run,
@@ -136,6 +138,7 @@ def summary(
             its neurons keep their states (``init_hidden=True``); otherwise it is called once
             with ``x``, to loop over time itself.
         x: Input over time.
+        ax: Axes whose place the panels take; left out, a figure is made.
         num_steps: Feed the same ``x``, without a time dimension, at so many steps.
         stepwise: Whether to call ``net`` at each step, where it does not follow from its
             neurons; ``False`` for one that has ``init_hidden=True`` and loops itself.
@@ -175,29 +178,34 @@ def summary(
         panels.append((title, data, _fires(data, data.abs().amax(0))))
     membranes = output.membrane is not None
     rows = len(panels) + membranes
+    last_rates = max((row for row, panel in enumerate(panels) if panel[2]), default=None)
     with style():
-        fig = own_figure(7.5, 0.5 + 1.3 * (rows + membranes))
-        heights = [1.0] * len(panels) + [2.0] * membranes
-        grid = fig.add_gridspec(rows, 2, width_ratios=(7, 1), height_ratios=heights)
-        ax, side = None, None
+        heights = [1.0] * len(panels) + [2.5] * membranes
+        fig = own_figure(7.5, 0.5 + 1.3 * sum(heights)) if ax is None else ax.figure
+        grid = grid_within(ax or fig, rows, 2, width_ratios=(7, 1), height_ratios=heights)
+        shown: list[Axes] = []
+        side: Axes | None = None
         for row, (title, data, is_spikes) in enumerate(panels):
-            ax = fig.add_subplot(grid[row, 0], sharex=ax)
-            side = fig.add_subplot(grid[row, 1], sharex=side, sharey=ax)
-            ax.tick_params(labelbottom=row == rows - 1)
-            side.tick_params(labelbottom=row == len(panels) - 1, labelleft=False)
-            ax.set_title(title, loc="left")
-            if is_spikes:
-                raster(data, ax)
-            else:
-                ax.imshow(data.float().T.numpy(), aspect="auto", origin="lower", cmap="Greys")
-            label(ax, "Time step", "Neuron")
-            rates = _rates(data) if is_spikes else data.float().mean(0).numpy()
-            side.fill_betweenx(np.arange(len(rates)), 0, rates, step="mid", color=BLUE)
+            panel = fig.add_subplot(grid[row, 0], sharex=shown[0] if shown else None)
+            shown.append(panel)
+            panel.tick_params(labelbottom=row == rows - 1)
+            panel.set_title(title, loc="left")
+            label(panel, "Time step", "Neuron")
+            if not is_spikes:
+                values = data.float().T.numpy()
+                panel.imshow(values, aspect="auto", origin="lower", cmap="Greys")
+                continue
+            raster(data, panel)
+            side = fig.add_subplot(grid[row, 1], sharex=side, sharey=panel)
+            side.tick_params(labelbottom=row == last_rates, labelleft=False)
+            rates = _rates(data)
+            edges = np.arange(len(rates) + 1) - 0.5
+            side.stairs(rates, edges, orientation="horizontal", fill=True, color=BLUE)
             label(side, "Rate", "")
         if output.membrane is not None:
-            ax = fig.add_subplot(grid[-1, 0], sharex=ax)
-            _membranes(ax, output, output.membrane[:, sample, :neurons], sample)
-        fig.align_ylabels()
+            shown.append(fig.add_subplot(grid[-1, 0], sharex=shown[0]))
+            _membranes(shown[-1], output, output.membrane[:, sample, :neurons], sample)
+        fig.align_ylabels(shown)
     return fig
 
 

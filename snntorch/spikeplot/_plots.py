@@ -34,6 +34,8 @@ from snntorch.spikeplot._style import (
 
 #: From this many markers on, vector graphics would become slow and large.
 _MANY = 20_000
+#: What surrogates are functions of, with a minus as long as those of the numbers.
+_EXCESS = "mem \N{MINUS SIGN} threshold"
 
 
 def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
@@ -41,7 +43,7 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
 
     The axes span all time steps and neurons, also where nothing fires, and get their names
     if they have none. A million spikes take about a second; so many are drawn as pixels
-    within vector graphics.
+    within vector graphics, and where they overlap in shades of grey.
 
     Args:
         data: Spikes of one sample; anything but 0 is marked, also the -1 of off-spikes.
@@ -84,9 +86,14 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
     if kwargs.keys().isdisjoint(("s", "marker")):
         width, height = _room(ax, steps, neurons)
         # shorter lines vanish between the pixels of a small picture
-        kwargs |= {"marker": "|", "s": min(max(0.8 * height, 2.0), 20.0) ** 2}
+        length = min(max(0.8 * height, 2.0), 20.0)
+        kwargs |= {"marker": "|", "s": length**2}
         if kwargs.keys().isdisjoint(("linewidths", "linewidth")):
             kwargs["linewidths"] = min(max(width, 0.3), 1.2)
+        if length > height and len(times) > _MANY:
+            # a line covers several neurons: the more of them fire, the darker it gets
+            covered = np.bincount(indices // math.ceil(length / height) * steps + times)
+            kwargs.setdefault("alpha", max(1 / covered[covered > 0].mean(), 0.3))
     if kwargs.keys().isdisjoint(("c", "color", "facecolors", "edgecolors")):
         kwargs["color"] = mpl.rcParams["text.color"]
     kwargs.setdefault("rasterized", len(times) > _MANY)
@@ -194,11 +201,10 @@ def traces(
         return [ax]
 
     with style():
-        axes = own_panels(panels, dim, (2.4, 1.4), share_y=True)
+        axes = own_panels(panels, dim, (2.4, 1.4), share_y=True, x_label="Time step")
         for neuron, panel in enumerate(axes):
             draw(panel, neuron)
             panel.set_title(names[neuron])
-            label(panel, "Time step", "")
         whole_numbers(axes[0].xaxis)
     return axes
 
@@ -227,7 +233,7 @@ def weights(
         colorbar: Show the scale beside the axes.
 
     Returns:
-        The image: the matrix, or all receptive fields in one, with a line of NaN between.
+        The image, of the matrix or of all receptive fields with a line of NaN between.
 
     Shape:
         - ``data``: (neurons, inputs), (neurons, height, width), or
@@ -272,8 +278,10 @@ def weights(
         values = tiles.reshape(rows * (height + 1), -1)[:-1, :-1]
     with style():
         if ax is None:
-            aspect = 0.8 if is_matrix else values.shape[0] / values.shape[1]
-            ax = own_figure(4.6, 0.3 + 3.7 * min(max(aspect, 0.3), 2.5)).add_subplot()
+            aspect = 0.85 if is_matrix else values.shape[0] / values.shape[1]
+            # what the scale leaves of the width decides the height
+            room = 3.6 if colorbar else 4.5
+            ax = own_figure(4.6, 0.1 + room * min(max(aspect, 0.3), 2.5)).add_subplot()
         limit = float(np.nanmax(np.abs(values))) or 1.0
         image = ax.imshow(
             values,
@@ -348,16 +356,16 @@ def surrogate_gradients(
             for (_, slope), name, colour in zip(curves, names, cycle(PALETTE)):
                 ax.plot(x, slope, color=colour, label=name)
             ax.legend()
-            label(ax, "mem - threshold", "")
+            label(ax, _EXCESS, "")
             return [ax]
-        columns = min(len(functions), 3)
-        dim = (math.ceil(len(functions) / columns), columns)
-        axes = own_panels(len(functions), dim, (2.9, 1.6), share_y=False)
+        # as wide as a page; two columns where three would leave more cells empty
+        columns = min((3, 2), key=lambda number: -len(functions) % number)
+        dim = (math.ceil(len(functions) / columns), min(columns, len(functions)))
+        axes = own_panels(len(functions), dim, (2.9, 1.6), share_y=False, x_label=_EXCESS)
         for panel, (spk, slope), name in zip(axes, curves, names, strict=True):
             panel.plot(x, spk, color=GREY, linestyle="--", label="spike")
             panel.plot(x, slope, color=BLUE, label="derivative")
             panel.set_title(name)
-            label(panel, "mem - threshold", "")
         axes[0].legend()
     return axes
 

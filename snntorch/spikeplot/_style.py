@@ -10,7 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpecBase
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -87,16 +88,32 @@ def grid_for(panels: int) -> tuple[int, int]:
     return math.ceil(panels / columns), columns
 
 
+def grid_within(
+    place: Figure | SubFigure | Axes, rows: int, columns: int, **ratios: Any
+) -> GridSpecBase:
+    """Return a grid over a figure, or in the place of an axes, whose frame is switched off."""
+    if not isinstance(place, Axes):
+        return place.add_gridspec(rows, columns, **ratios)
+    place.set_axis_off()
+    cell = place.get_subplotspec()
+    if cell is not None:
+        return cell.subgridspec(rows, columns, **ratios)
+    box = place.get_position()
+    sides = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
+    return place.figure.add_gridspec(rows, columns, **sides, **ratios)
+
+
 def own_panels(
-    panels: int, dim: tuple[int, int] | None, size: tuple[float, float], share_y: bool
+    panels: int, dim: tuple[int, int] | None, size: tuple[float, float], share_y: bool, x_label: str
 ) -> list[Axes]:
-    """Return a grid of axes that share their time or x axis.
+    """Return a grid of axes that share their x axis.
 
     Args:
         panels: How many axes; cells left over stay empty.
         dim: Rows and columns; ``None`` for about a square.
         size: Width and height of one panel in inches.
         share_y: Whether they share the y axis, too.
+        x_label: Name of the x axis, shown below the last row.
     """
     rows, columns = dim or grid_for(panels)
     fig = own_figure(size[0] * columns, 0.4 + size[1] * rows)
@@ -109,6 +126,8 @@ def own_panels(
         ax.tick_params(
             labelleft=not share_y or place % columns == 0, labelbottom=place + columns >= panels
         )
+        if place // columns == (panels - 1) // columns:
+            ax.set_xlabel(x_label)
         axes.append(ax)
     return axes
 
