@@ -12,6 +12,7 @@ torch.Size([3, 2])
 
 from importlib.metadata import version as _version
 
+from snntorch import backprop, functional, spikegen, surrogate, utils
 from snntorch._layers.bntt import BatchNormTT1d, BatchNormTT2d
 from snntorch._layers.graded_spikes import GradedSpikes
 from snntorch._neurons.alpha import Alpha
@@ -28,6 +29,7 @@ from snntorch._neurons.sconv2dlstm import SConv2dLSTM
 from snntorch._neurons.slstm import SLSTM
 from snntorch._neurons.stateleaky import StateLeaky
 from snntorch._neurons.synaptic import Synaptic
+from snntorch._unroll.planner import Plan, Stage, plan, unroll
 
 __version__ = _version("snntorch")
 
@@ -44,10 +46,19 @@ __all__ = [
     "Leaky",
     "LeakyParallel",
     "LinearLeaky",
+    "Plan",
     "RLeaky",
     "RSynaptic",
     "SConv2dLSTM",
     "SpikingNeuron",
+    "Stage",
     "StateLeaky",
     "Synaptic",
+    "backprop",
+    "functional",
+    "plan",
+    "spikegen",
+    "surrogate",
+    "unroll",
+    "utils",
 ]

@@ -1,6 +1,6 @@
 r"""Training through time: forward pass, backward pass and weight updates in one call.
 
-The time steps of a batch are cut into windows of `K` steps. Each window is run, its loss
+The time steps of a batch are cut into windows of ``K`` steps. Each window is run, its loss
 sent back through it, and the weights updated; then the states are detached from their
 past and the next window goes on from them. What remains to choose is the window:
 
@@ -44,6 +44,7 @@ from torch import Tensor, nn
 from snntorch import utils
 from snntorch._checks import expect, expect_choice, expect_tensor, shape_of
 from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._unroll.planner import unroll
 
 __all__ = ["BPTT", "RTRL", "TBPTT"]
 
@@ -83,7 +84,7 @@ def TBPTT(
         net: Network that returns the spikes first and the membrane potential last.
         dataloader: Pairs ``(data, targets)``: a loader, or a list of such batches.
         optimizer: Optimizer of the parameters of ``net``.
-        criterion: Loss with an attribute ``reads``, such as `SF.ce_rate_loss()`; it is
+        criterion: Loss with an attribute ``reads``, such as ``SF.ce_rate_loss()``; it is
             given the record that it reads and the targets.
         num_steps: Number of time steps. Time-varying data need none: they are run for all
             steps there are, or for the first ``num_steps``.
@@ -91,7 +92,7 @@ def TBPTT(
         time_first: Whether the time axis comes first. False means that it is the second,
             after the batch, for time-varying targets as well.
         regularization: Price to add to the loss of each window, a function of the output
-            spikes such as `SF.l1_rate_sparsity()`; False for none.
+            spikes such as ``SF.l1_rate_sparsity()``; False for none.
         device: Where the network lives; data and targets are moved there.
         K: Number of time steps from one update to the next.
         progress: Whether to show a progress bar; needs ``tqdm``.
@@ -363,11 +364,9 @@ def _train(
 
 def _run(owner: str, net: nn.Module, window: Tensor, reads: str) -> tuple[Tensor, Tensor]:
     """Run the steps of a window; return the output spikes and what the criterion reads."""
-    outputs = [net(step) for step in window]
-    spk = torch.stack([_pick(owner, output, "spk") for output in outputs])
-    if reads == "spk":
-        return spk, spk
-    return spk, torch.stack([_pick(owner, output, reads) for output in outputs])
+    output = unroll(net, window)
+    spk = _pick(owner, output, "spk")
+    return spk, spk if reads == "spk" else _pick(owner, output, reads)
 
 
 def _pick(owner: str, output: Any, reads: str) -> Tensor:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -140,6 +140,21 @@ class SurrogateGradient:
     name: str
     function: type[SurrogateFunction]
     values: tuple[Any, ...] = ()
+    # Kept, as torch.compile cannot look into an autograd function
+    function_name: str = field(init=False, compare=False)
+    fires_by_heaviside: bool = field(init=False, compare=False)
+    has_kernel_name: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        name, numbers = self.function.__name__, (int, float)
+        known = globals().get(name) is self.function
+        facts = {
+            "function_name": name,
+            "fires_by_heaviside": self.function.forward is SurrogateFunction.forward,
+            "has_kernel_name": known and all(isinstance(value, numbers) for value in self.values),
+        }
+        for fact, value in facts.items():
+            object.__setattr__(self, fact, value)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the spikes H(x)."""
@@ -173,7 +188,7 @@ class Triangular(SurrogateFunction):
 
 
 class FastSigmoid(SurrogateFunction):
-    """dS/dx = 1/(1 + slope |x|)^2. See :func:`fast_sigmoid`."""
+    """``dS/dx = 1/(1 + slope |x|)^2``. See :func:`fast_sigmoid`."""
 
     parameters: ClassVar[dict[str, Any]] = {"slope": 25}
 
@@ -183,7 +198,7 @@ class FastSigmoid(SurrogateFunction):
 
 
 class ATan(SurrogateFunction):
-    """dS/dx = (alpha/2)/(1 + (pi/2 alpha x)^2). See :func:`atan`."""
+    """dS/dx = (alpha/2)/(1 + (pi/2 alpha x)^2). See :func:`~snntorch.surrogate.atan`."""
 
     parameters: ClassVar[dict[str, Any]] = {"alpha": 2.0}
 
@@ -213,7 +228,7 @@ class Sigmoid(SurrogateFunction):
 
 
 class SpikeRateEscape(SurrogateFunction):
-    """dS/dx = slope exp(-beta |x - 1|). See :func:`spike_rate_escape`."""
+    """``dS/dx = slope exp(-beta |x - 1|)``. See :func:`spike_rate_escape`."""
 
     parameters: ClassVar[dict[str, Any]] = {"beta": 1, "slope": 25}
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from snntorch._checks import expect
 from snntorch._neurons.neurons import LIF
+from snntorch._unroll.neuron import hooked
 
 
 class RecurrentOneToOne(nn.Module):
@@ -16,6 +17,8 @@ class RecurrentOneToOne(nn.Module):
     Args:
         V: Weight; a parameter is learned, a tensor is kept as a constant.
     """
+
+    V: Tensor
 
     def __init__(self, V: Tensor) -> None:
         super().__init__()
@@ -98,6 +101,14 @@ class RecurrentLIF(LIF):
             self.recurrent = SameConv2d(conv2d_channels, conv2d_channels, kernel_size)
         if not learn_recurrent:
             self.recurrent.requires_grad_(False)
+
+    def _feedback(self) -> dict[str, Any] | None:
+        """Return what a kernel needs to know of the feedback; None if it knows no such."""
+        recurrent = self.recurrent
+        if type(recurrent) is RecurrentOneToOne and not hooked(recurrent):
+            return {"V": recurrent.V}
+        dense = type(recurrent) is nn.Linear and not hooked(recurrent)
+        return {"dense": recurrent} if dense else None
 
     def _tie(self) -> None:
         """Let the feedback use this neuron's V, which its state_dict holds."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from snntorch._checks import expect, expect_tensor, shape_of
 from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._unroll import native
 
 #: Steps that a scan takes one by one, for all blocks of a sequence at once.
 BLOCK = 32
@@ -57,7 +58,7 @@ def linear_scan(decay: Tensor, x: Tensor) -> Tensor:
         A tensor as ``x``.
     """
     dtype = torch.promote_types(x.dtype, torch.float32)
-    y: Tensor = _LinearScan.apply(decay.to(dtype), x.to(dtype))  # type: ignore[no-untyped-call]
+    y: Tensor = _LinearScan.apply(decay.to(dtype), x.to(dtype), False)  # type: ignore[no-untyped-call]
     return y.to(x.dtype)
 
 
@@ -82,35 +83,48 @@ def _blocks(x: Tensor, size: int) -> Tensor:
 
 
 class _LinearScan(torch.autograd.Function):
-    @staticmethod
-    def forward(decay: Tensor, x: Tensor) -> Tensor:
-        return _scan(decay, x)
+    """The sum forwards in time, or with ``back`` y[t] = decay[t+1] y[t+1] + x[t].
+
+    Each is the other's way back.
+    """
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[0], output)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor]:
-        # dL/dx obeys the same recurrence, backwards in time
-        decay, y = ctx.saved_tensors
+    def forward(decay: Tensor, x: Tensor, back: bool) -> Tensor:
+        eager = type(x) is Tensor and not torch.compiler.is_compiling()
+        if eager and x.is_cpu and native.available() is None:
+            return native.scan(decay, x, back)
+        if not back:
+            return _scan(decay, x)
         later = torch.cat([decay[1:], torch.zeros_like(decay[:1])])
-        grad_x = _LinearScan.apply(later.flip(0), grad.flip(0)).flip(0)  # type: ignore[no-untyped-call]
+        return _scan(later.flip(0), x.flip(0)).flip(0)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, bool], output: Tensor) -> None:
+        decay, _, ctx.back = inputs
+        ctx.save_for_backward(decay, output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
+        decay, y = ctx.saved_tensors
+        grad_x = _LinearScan.apply(decay, grad, not ctx.back)  # type: ignore[no-untyped-call]
         grad_decay = None
         if ctx.needs_input_grad[0]:
-            before = torch.cat([torch.zeros_like(y[:1]), y[:-1]])
-            grad_decay = (grad_x * before).sum_to_size(decay.shape)
-        return grad_decay, grad_x
+            later, earlier = (grad_x, y) if not ctx.back else (y, grad_x)
+            before = torch.cat([torch.zeros_like(earlier[:1]), earlier[:-1]])
+            grad_decay = (later * before).sum_to_size(decay.shape)
+        return grad_decay, grad_x, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], decay: Tensor, x: Tensor, back: bool
+    ) -> tuple[Tensor, int]:
         # what is mapped over becomes one more dimension, behind time
         decay, x = (
             one.unsqueeze(1) if dim is None else one.movedim(dim, 1)
-            for one, dim in zip(inputs, in_dims, strict=True)
+            for one, dim in zip((decay, x), in_dims, strict=False)
         )
         x = x.expand(len(x), info.batch_size, *x.shape[2:])
-        return _LinearScan.apply(decay, x), 1  # type: ignore[no-untyped-call]
+        return _LinearScan.apply(decay, x, back), 1  # type: ignore[no-untyped-call]
 
 
 class SequenceNeuron(SpikingNeuron):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from snntorch._checks import expect
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons.neurons import LIF, States
+from snntorch._neurons.neurons import LIF, Recurrence, States
 
 __all__ = ["Alpha"]
 
@@ -131,6 +131,11 @@ class Alpha(LIF):
         """Return the states with the membrane lowered, now and in what follows from E."""
         syn_exc, syn_inh, mem = states
         return syn_exc - drop / self.tau_alpha(), syn_inh, mem - drop
+
+    def recurrence(self, input_: Tensor) -> Recurrence:
+        """Return the model of the kernel and its numbers."""
+        rates = {"alpha": self._decay("alpha"), "beta": self._decay("beta")}
+        return "alpha", input_, {**rates, "tau": self.tau_alpha()}
 
     def forward(
         self,

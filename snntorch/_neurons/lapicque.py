@@ -11,7 +11,7 @@ from torch import Tensor
 from snntorch._checks import expect
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._values import to_value
-from snntorch._neurons.neurons import LIF, States
+from snntorch._neurons.neurons import LIF, Recurrence, States
 
 __all__ = ["Lapicque"]
 
@@ -125,15 +125,23 @@ class Lapicque(LIF):
         self._register("time_step", dt)
         self._capacitance_given = C is not False and C is not None and beta is not False
 
+    def _circuit(self) -> tuple[Tensor, Tensor]:
+        """Return the resistance, and the share of the charge that a step moves."""
+        R, C, dt = self._value("R"), self._value("C"), self._value("time_step")
+        if "beta" not in self._parameters:
+            return R, dt / (R * C)
+        rate = -self._decay("beta").log()  # learned: what was not given follows it
+        return dt / (C * rate) if self._capacitance_given else R, rate
+
     def step(self, input_: Tensor, mem: Tensor) -> States:
         """Return the membrane after one Euler step of the RC circuit."""
-        R, C, dt = self._value("R"), self._value("C"), self._value("time_step")
-        if "beta" in self._parameters:  # learned: what was not given follows it
-            rate = -self._decay("beta").log()
-            R = dt / (C * rate) if self._capacitance_given else R
-        else:
-            rate = dt / (R * C)
+        R, rate = self._circuit()
         return (input_ * R * rate + (1 - rate) * mem,)
+
+    def recurrence(self, input_: Tensor) -> Recurrence:
+        """Return the model of the kernel, the charge that arrives, and what stays."""
+        R, rate = self._circuit()
+        return "leaky", input_ * R * rate, {"beta": 1 - rate}
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons.neurons import LIF, States
+from snntorch._neurons.neurons import LIF, Recurrence, States
 
 __all__ = ["Leaky"]
 
@@ -111,8 +111,12 @@ class Leaky(LIF):
         self.reset_delay = reset_delay
 
     def step(self, input_: Tensor, mem: Tensor) -> States:
-        """Return beta * mem + input_."""
+        """Return ``beta * mem + input_``."""
         return (self._decay("beta") * mem + input_,)
+
+    def recurrence(self, input_: Tensor) -> Recurrence:
+        """Return the model of the kernel and its decay rate."""
+        return "leaky", input_, {"beta": self._decay("beta")}
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""

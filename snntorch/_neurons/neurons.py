@@ -14,11 +14,28 @@ from snntorch import surrogate
 from snntorch._checks import expect, expect_choice, expect_tensor, owner_name, shape_of
 from snntorch._neurons._fused import fits, reset_and_fire
 from snntorch._neurons._values import ValueModule
+from snntorch._unroll.neuron import to_sequence, unroll_neuron
 from snntorch.surrogate import SurrogateGradient
 
 __all__ = ["LIF", "SpikingNeuron"]
 
 States = tuple[Tensor, ...]
+#: What `SpikingNeuron.recurrence` returns: model, drive and numbers of a kernel.
+Recurrence = tuple[str, Tensor, dict[str, Any]] | None
+
+#: What a class may override only together with `recurrence`: a kernel would not know of it.
+_COVERED = (
+    "forward",
+    "transition",
+    "step",
+    "state_shape",
+    "excess",
+    "subtract",
+    "fire",
+    "_reset",
+    "_crossing",
+    "_advance",
+)
 
 
 def _zero_state(input_: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -77,6 +94,8 @@ class SpikingNeuron(ValueModule):
     reset_delay: bool = True
     #: Whether threshold and reset are those of this class, and can be fused.
     _is_plain: ClassVar[bool] = False
+    #: What was overridden since :meth:`recurrence` said what a kernel has to do.
+    _overridden: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -155,6 +174,18 @@ class SpikingNeuron(ValueModule):
         """Return the states with the membrane potential lowered by ``drop``."""
         return *states[:-1], states[-1] - drop
 
+    def recurrence(self, input_: Tensor) -> Recurrence:
+        """Return what a kernel for whole sequences needs to know of this neuron.
+
+        Args:
+            input_: Input of one step, or of many.
+
+        Returns:
+            The model (see ``snntorch._unroll.recurrence``), what drives it, and its numbers
+            by name; None if no kernel covers the neuron, which is then run step by step.
+        """
+        return None
+
     # --- one time step ----------------------------------------------------------------
 
     def transition(self, input_: Tensor, *states: Tensor) -> tuple[Tensor, States]:
@@ -222,6 +253,9 @@ class SpikingNeuron(ValueModule):
             and cls.subtract is SpikingNeuron.subtract
             and cls.zeroed_states == ("mem",)
         )
+        owner = next(base for base in cls.__mro__ if "recurrence" in vars(base))
+        known = _COVERED if owner is not SpikingNeuron else ()
+        cls._overridden = tuple(n for n in known if getattr(cls, n) is not getattr(owner, n))
 
     def _reset(self, times: Tensor, states: States) -> States:
         """Apply the reset ``times`` times: 0 or 1, or -1 to take one back."""
@@ -266,6 +300,47 @@ class SpikingNeuron(ValueModule):
     def mem_reset(self, mem: Tensor) -> Tensor:
         """Return R: 1 where ``mem`` is above threshold, without gradient."""
         return surrogate.spikes((mem - self._value("threshold")).detach())
+
+    # --- a whole sequence ----------------------------------------------------------------
+
+    def unroll(
+        self,
+        input_: Tensor,
+        *states: Tensor | None,
+        num_steps: int | None = None,
+        record: str | tuple[str, ...] | None = None,
+    ) -> Any:
+        """Run a whole sequence: what a loop over time returns, stacked, only sooner.
+
+        The equations of the integrate-and-fire neurons run in one kernel over all time,
+        forward and backward; others, and neurons with hooks, run the loop. Numbers and
+        states left behind are those of the loop.
+
+        Args:
+            input_: (time, batch, ...), or one step's input together with ``num_steps``.
+            *states: The states to start from, as for a call.
+            num_steps: Number of steps for which to repeat the input.
+            record: What to return, of ``"spk"`` and ``state_names``: one name for one
+                tensor, or a tuple of names. ``None`` returns what a call returns.
+
+        Returns:
+            What a call returns, each tensor with time as its first dimension.
+
+        Raises:
+            ValueError: If there is no time step, ``record`` names something else, or a
+                state does not fit the input.
+            TypeError: If a state is passed with ``init_hidden=True``.
+
+        Examples:
+            >>> import torch, snntorch as snn
+            >>> lif = snn.Leaky(beta=0.9)
+            >>> spk, mem = lif.unroll(torch.rand(100, 8, 10))
+            >>> spk.shape
+            torch.Size([100, 8, 10])
+            >>> lif.unroll(torch.rand(8, 10), num_steps=100, record="spk").shape
+            torch.Size([100, 8, 10])
+        """
+        return unroll_neuron(self, to_sequence(self, input_, num_steps), states, record)
 
     # --- states: found, stored, moved -------------------------------------------------
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import RecurrentLIF, RecurrentOneToOne
-from snntorch._neurons.neurons import LIF, States
+from snntorch._neurons.neurons import LIF, Recurrence, States
 
 __all__ = ["RLeaky", "RecurrentOneToOne"]
 
@@ -109,6 +109,13 @@ class RLeaky(RecurrentLIF):
     def step(self, input_: Tensor, spk: Tensor, mem: Tensor) -> States:
         """Return the membrane charged by the input and by the spikes fed back."""
         return (self._decay("beta") * mem + input_ + self.recurrent(spk),)
+
+    def recurrence(self, input_: Tensor) -> Recurrence:
+        """Return the model of the kernel and its numbers, if feedback is by V or dense."""
+        feedback = self._feedback()
+        if feedback is None:
+            return None
+        return "leaky", input_, {"beta": self._decay("beta"), **feedback}
 
     def forward(self, input_: Tensor, spk: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import RecurrentLIF, RecurrentOneToOne
-from snntorch._neurons.neurons import LIF, States
+from snntorch._neurons.neurons import LIF, Recurrence, States
 
 __all__ = ["RSynaptic", "RecurrentOneToOne"]
 
@@ -111,6 +111,14 @@ class RSynaptic(RecurrentLIF):
         """Return the current with the spikes fed back, and the membrane it charges."""
         syn = self._decay("alpha") * syn + input_ + self.recurrent(spk)
         return syn, self._decay("beta") * mem + syn
+
+    def recurrence(self, input_: Tensor) -> Recurrence:
+        """Return the model of the kernel and its numbers, if feedback is by V or dense."""
+        feedback = self._feedback()
+        if feedback is None:
+            return None
+        rates = {"alpha": self._decay("alpha"), "beta": self._decay("beta")}
+        return "synaptic", input_, {**rates, **feedback}
 
     def forward(
         self,

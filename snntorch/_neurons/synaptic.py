@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons.neurons import LIF, States
+from snntorch._neurons.neurons import LIF, Recurrence, States
 
 __all__ = ["Synaptic"]
 
@@ -100,6 +100,10 @@ class Synaptic(LIF):
         """Return the decayed current plus input, and the membrane it charges."""
         syn = self._decay("alpha") * syn + input_
         return syn, self._decay("beta") * mem + syn
+
+    def recurrence(self, input_: Tensor) -> Recurrence:
+        """Return the model of the kernel and its decay rates."""
+        return "synaptic", input_, {"alpha": self._decay("alpha"), "beta": self._decay("beta")}
 
     def forward(self, input_: Tensor, syn: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, syn, mem``."""

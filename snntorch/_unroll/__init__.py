@@ -1,0 +1,1 @@
+"""Whole sequences: planner, kernels and their reference."""

@@ -1,0 +1,308 @@
+/* The recurrence of recurrence.py for CPUs: plain C11, called through ctypes.
+ *
+ * Neurons don't depend on each other, so each thread takes a block of them, small enough for
+ * its states to stay in cache, through all steps. Nothing is kept for the way back: it runs
+ * the block forward once more, in segments that fit the cache, and then back.
+ *
+ * _recurrence.inc holds the arithmetic. It is included once per dtype and instruction set.
+ */
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pthread.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* native.py holds the same number; raise both with every change of what follows. */
+#define VERSION 1
+
+#define EXPORT __attribute__((visibility("default")))
+#define INLINE static inline __attribute__((always_inline))
+
+/* Below this many neuron-steps a second thread costs more than it gives. */
+#define PARALLEL_FROM 32768
+/* Bytes of states that a thread keeps in cache on the way back. */
+#ifndef CACHE
+#define CACHE (256 * 1024)
+#endif
+/* Neurons in a block: a multiple of WIDTH, what a cache line of float32 holds. */
+#define WIDTH 16
+#define LINES(n) (((n) + WIDTH - 1) & ~(int64_t)(WIDTH - 1))
+#ifndef MAX_BLOCK
+#define MAX_BLOCK 1024
+#endif
+#define MIN_BLOCK 256
+
+enum { F32, F64, BF16 };
+enum { FORWARD, BACKWARD, SCAN };
+enum { LEAKY, SYNAPTIC, ALPHA_MODEL };
+enum { LINEAR, ZERO, ZERO_OLD };
+enum { SPK, SYN, INH, MEM, STATES };
+enum { THETA, BETA, ALPHA, TAU, FEEDBACK, GRADED, VALUES };
+enum { SLOPES, ATAN, FAST_SIGMOID, SIGMOID, STRAIGHT, TRIANGULAR, STEP, ESCAPE, LSO, SFS };
+
+typedef void Parallel(void (*run)(void *), void *data, unsigned threads, unsigned flags);
+
+/* One of the numbers: a constant where period is 0, else data[neuron % period]. */
+typedef struct {
+    const void *data;
+    double constant;
+    int64_t period;
+} Value;
+
+/* A tensor (time, neurons); stride counts elements from one step to the next, 0 if there is
+ * but one row. No data: there is no such tensor. */
+typedef struct {
+    void *data;
+    int64_t stride;
+} Rows;
+
+typedef struct {
+    int64_t dtype, model, kind, now, fed, learn; /* kind, now: what a spike resets, and when */
+    int64_t steps, size, threads, stream;        /* stream: write past the cache */
+    Parallel *parallel;                          /* OpenMP's way to run threads, or none */
+    int64_t surrogate;
+    double first, second;  /* the surrogate's parameters */
+    double factor, soft;   /* drop = factor theta, or (soft = 1) beta theta */
+    Value values[VALUES];
+    Rows x, excess, grad_x; /* excess: of U over theta, on the way back the slopes there */
+    Rows rows[STATES];      /* what to record, on the way back the gradients of it */
+    const void *from[STATES], *last_grads[STATES];
+    void *to[STATES], *totals[VALUES]; /* the last states, or the gradients of the first */
+} Args;
+
+/* y[t] = decay[t] y[t-1] + x[t], or from the last to the first step with decay[t + 1]. */
+typedef struct {
+    int64_t dtype, steps, size, threads, stream, reverse, period;
+    Parallel *parallel;
+    Rows decay, x, y;
+} Scan;
+
+/* What the threads of one call share. */
+typedef struct {
+    const void *args;
+    int task, failed;
+    int64_t next, size, block;    /* the next block's first neuron; neurons in all, in a block */
+    int64_t steps, length, kept;  /* on the way back: steps of a segment, rows kept of each */
+} Work;
+
+/* Copy a row out. What won't be read soon needn't push other things out of the cache, nor be
+ * fetched before it is overwritten. */
+static void put(void *to, const void *from, size_t bytes, int64_t stream)
+{
+#if defined(__SSE2__)
+    if (stream) {
+        const size_t head = -(uintptr_t)to & 63;
+        if (head < bytes) {
+            memcpy(to, from, head);
+            char *d = (char *)to + head;
+            const char *s = (const char *)from + head;
+            for (bytes -= head; bytes >= 64; bytes -= 64, d += 64, s += 64)
+                for (int i = 0; i < 64; i += 16)
+                    _mm_stream_si128((__m128i *)(d + i), _mm_loadu_si128((const __m128i *)(s + i)));
+            memcpy(d, s, bytes);
+            return;
+        }
+    }
+#endif
+    memcpy(to, from, bytes);
+}
+
+/* Writes past the cache must be visible before the caller goes on. */
+static void finish(void)
+{
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
+INLINE float as_float(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+INLINE uint32_t bits_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+#define LN2_HIGH 0.693145751953125 /* so short that its multiples are exact */
+#define LN2_LOW 1.42860682030941723212e-6
+
+static const double INVERSE_FACTORIALS[] = {
+    1.0,          1.0,           1.0 / 2,       1.0 / 6,        1.0 / 24,
+    1.0 / 120,    1.0 / 720,     1.0 / 5040,    1.0 / 40320,    1.0 / 362880,
+    1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600};
+
+/* What a thread works with: rows of one number per neuron of its block. */
+#define DEFINE_BLOCK(real)                                                                  \
+    typedef struct {                                                                        \
+        int64_t n, pitch, kept; /* kept: rows of a step on the way back */                  \
+        int past;               /* whether to write past the cache */                       \
+        real factor, soft;                                                                  \
+        real *value[VALUES], *drop, *drop_syn;                                              \
+        real *old[STATES], *new[STATES], *reached; /* states before and after a step; U */  \
+        const real *x, *outer[STATES], *slopes;    /* input, gradients, dS/dU */            \
+        const real *x_ahead, *ahead[STATES];       /* input and gradients of what follows */ \
+        real *out[STATES];                         /* where to put what is recorded */      \
+        real *carry[STATES], *total[VALUES], *grad_x, *sum_x;                               \
+        real *local, *spare[STATES], *slope, *zeros, *unused;                               \
+        real *trail, *starts; /* states of all steps of a segment, and where each starts */ \
+    } Block_##real;
+
+DEFINE_BLOCK(float)
+DEFINE_BLOCK(double)
+
+/* The rows to be allocated. */
+#define FOUR(rows) &(rows)[0], &(rows)[1], &(rows)[2], &(rows)[3]
+#define SIX(rows) FOUR(rows), &(rows)[4], &(rows)[5]
+#define ROWS_OF(b)                                                                          \
+    SIX((b)->value), &(b)->drop, &(b)->drop_syn, FOUR((b)->old), FOUR((b)->new),            \
+        &(b)->reached, FOUR((b)->carry), SIX((b)->total), &(b)->grad_x, &(b)->sum_x,        \
+        &(b)->local, FOUR((b)->spare), &(b)->slope, &(b)->zeros, &(b)->unused
+
+#define NEXT_BLOCK(work) __atomic_fetch_add(&(work)->next, (work)->block, __ATOMIC_RELAXED)
+
+/* A loop is compiled for each rule, so that it branches nowhere. */
+#define RULE(model, kind, now, fed) ((((model) * 3 + (kind)) * 2 + (now)) * 2 + (fed))
+#define RULE_OF(args) ((int)RULE((args)->model, (args)->kind, (args)->now, (args)->fed))
+#define FOR_FLAGS(do, model, kind) \
+    do(model, kind, 0, 0) do(model, kind, 0, 1) do(model, kind, 1, 0) do(model, kind, 1, 1)
+#define FOR_KINDS(do, model) \
+    FOR_FLAGS(do, model, LINEAR) FOR_FLAGS(do, model, ZERO) FOR_FLAGS(do, model, ZERO_OLD)
+#define FOR_ALL_RULES(do) \
+    FOR_KINDS(do, LEAKY) FOR_KINDS(do, SYNAPTIC) FOR_KINDS(do, ALPHA_MODEL)
+
+#define JOIN_(a, b, c) a##_##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define FN(name) JOIN(name, TYPE, SET)      /* one for each dtype and instruction set */
+#define REAL_FN(name) JOIN(name, REAL, SET) /* bfloat16 shares that of float */
+
+#define SET
+#define TARGET
+#define VECTOR 16
+#define DTYPE 32
+#include "_native_rows.inc"
+#include "_native_blocks.inc"
+#define DTYPE 64
+#include "_native_rows.inc"
+#include "_native_blocks.inc"
+#define DTYPE 16
+#include "_native_rows.inc"
+#include "_native_blocks.inc"
+#undef SET
+#undef TARGET
+#undef VECTOR
+
+/* Once more for AVX2, to be chosen where there is one. */
+#if defined(__x86_64__)
+#define SET _avx2
+#define TARGET __attribute__((target("avx2")))
+#define VECTOR 32
+#define DTYPE 32
+#include "_native_rows.inc"
+#include "_native_blocks.inc"
+#define DTYPE 64
+#include "_native_rows.inc"
+#include "_native_blocks.inc"
+#define DTYPE 16
+#include "_native_rows.inc"
+#include "_native_blocks.inc"
+#define CHOOSE(name, type) (__builtin_cpu_supports("avx2") ? name##_##type##_avx2 : name##_##type)
+#else
+#define CHOOSE(name, type) name##_##type
+#endif
+
+typedef struct {
+    void (*run)(void *);
+    Work *work;
+} Thread;
+
+static void *start_thread(void *data)
+{
+    Thread *thread = data;
+    thread->run(thread->work);
+    return NULL;
+}
+
+/* Have all threads run the same function; it takes blocks until there are none. OpenMP's own
+ * are those that torch uses. */
+static int share(Work *work, int64_t dtype, int64_t threads, Parallel *parallel)
+{
+    void (*run)(void *) = dtype == F32   ? CHOOSE(work, f32)
+                          : dtype == F64 ? CHOOSE(work, f64)
+                                         : CHOOSE(work, bf16);
+    const int64_t blocks = (work->size + work->block - 1) / work->block;
+    threads = threads < blocks ? threads : blocks;
+    if (threads <= 1 || work->steps * work->size < PARALLEL_FROM) {
+        run(work);
+    } else if (parallel) {
+        parallel(run, work, (unsigned)threads, 0);
+    } else {
+        Thread thread = {run, work};
+        pthread_t *started = malloc(sizeof *started * threads);
+        int64_t count = 0;
+        while (started && count < threads - 1
+               && !pthread_create(started + count, NULL, start_thread, &thread))
+            count++;
+        run(work);
+        while (count)
+            pthread_join(started[--count], NULL);
+        free(started);
+    }
+    return work->failed;
+}
+
+/* Neurons in a block, so that each thread has one; at most most. */
+static int64_t width(int64_t size, int64_t threads, int64_t most)
+{
+    const int64_t each = LINES((size + threads - 1) / threads);
+    return each < most ? each : most;
+}
+
+/* Whether caller and library agree on Args and Scan. */
+EXPORT int64_t snn_version(void)
+{
+    return VERSION * 1000000 + sizeof(Args) * 1000 + sizeof(Scan);
+}
+
+/* The rest returns 0, or 1 if there wasn't enough memory. */
+EXPORT int snn_forward(const Args *args)
+{
+    Work work = {.args = args, .task = FORWARD, .size = args->size, .steps = args->steps};
+    work.block = width(args->size, args->threads, MAX_BLOCK);
+    return share(&work, args->dtype, args->threads, args->parallel);
+}
+
+EXPORT int snn_backward(const Args *args)
+{
+    Work work = {.args = args, .task = BACKWARD, .size = args->size, .steps = args->steps};
+    const int64_t real = args->dtype == F64 ? sizeof(double) : sizeof(float);
+    const int64_t kept = args->model + 1 + args->fed + args->now;
+    int64_t most = CACHE / (kept * (args->steps + 1) * real) & ~(int64_t)(WIDTH - 1);
+    most = most < MIN_BLOCK ? MIN_BLOCK : most < MAX_BLOCK ? most : MAX_BLOCK;
+    const int64_t fitting = CACHE / (kept * most * real);
+    const int64_t segments = (args->steps + fitting - 1) / fitting;
+    work.kept = kept;
+    work.length = (args->steps + segments - 1) / segments;
+    work.block = width(args->size, args->threads, most);
+    return share(&work, args->dtype, args->threads, args->parallel);
+}
+
+EXPORT int snn_scan(const Scan *args)
+{
+    Work work = {.args = args, .task = SCAN, .size = args->size, .steps = args->steps};
+    work.block = width(args->size, args->threads, MAX_BLOCK);
+    return share(&work, args->dtype, args->threads, args->parallel);
+}

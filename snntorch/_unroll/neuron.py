@@ -1,0 +1,224 @@
+"""A whole sequence through one neuron: by a kernel where one covers it, else step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as module_hooks
+from torch.utils import _pytree as pytree
+
+from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
+from snntorch._unroll import cuda, native, recurrence
+from snntorch._unroll.dense import recur_dense
+from snntorch._unroll.ops import Call, backend, recur
+from snntorch._unroll.recurrence import Rule, Values
+from snntorch.surrogate import SurrogateFunction, SurrogateGradient
+
+if TYPE_CHECKING:
+    from snntorch._neurons.neurons import SpikingNeuron
+
+_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+class Sequence(NamedTuple):
+    """An input over time.
+
+    Attributes:
+        rows: (time, ...), or (1, ...) for an input that is the same at all times.
+        steps: Number of time steps.
+    """
+
+    rows: Tensor
+    steps: int
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the input is the same at all times."""
+        return len(self.rows) < self.steps
+
+    def at(self, t: int) -> Tensor:
+        """Return the input of step ``t``."""
+        return self.rows[0 if self.is_constant else t]
+
+
+def to_sequence(owner: object, x: Any, num_steps: int | None) -> Sequence:
+    """Return an input over time from one that varies, or from one for ``num_steps`` steps."""
+    expect_tensor(owner, "x", x)
+    if num_steps is not None:
+        expect_count(owner, "num_steps", num_steps)
+        return Sequence(x.unsqueeze(0), num_steps)
+    hint = "Pass (time, batch, ...), or one step's input and `num_steps`."
+    expect(x.dim() > 0 and len(x) > 0, owner, "`x` of at least one time step", shape_of(x), hint)
+    same = len(x) > 1 and x.stride(0) == 0 and not torch.compiler.is_compiling()
+    return Sequence(x[:1] if same else x, len(x))
+
+
+def records(neuron: SpikingNeuron, record: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the names of what a run keeps: those asked for, or those that a call returns."""
+    known = tuple(dict.fromkeys(("spk", *neuron.state_names)))
+    if record is None:
+        return ("spk",) if neuron.init_hidden and not neuron.output else known
+    names = (record,) if isinstance(record, str) else tuple(record)
+    for name in names:
+        expect_choice(neuron, "record", name, known)
+    return names
+
+
+def unroll_neuron(
+    neuron: SpikingNeuron,
+    x: Sequence,
+    given: tuple[Tensor | None, ...] = (),
+    record: str | tuple[str, ...] | None = None,
+) -> Any:
+    """Run all steps; returns what a call returns, or what ``record`` asks for, over time."""
+    names = records(neuron, record)
+    run = None
+    if why_stepped(neuron) is None and not torch._C._are_functorch_transforms_active():
+        states = neuron._states(x.at(0), given or (None,) * len(neuron.state_names))
+        run = _by_kernel(neuron, x, states, names)
+    if run is None:
+        rows = []
+        for t in range(x.steps):
+            out = neuron(x.at(t), *(given if t == 0 else ()))
+            rows.append(out if record is None else _pick(neuron, out, names))
+        run = stacked(neuron, rows)
+        if record is None:
+            return run
+    alone = isinstance(record, str) or (record is None and len(names) == 1)
+    return run[0] if alone else run
+
+
+def _pick(neuron: SpikingNeuron, out: Any, names: tuple[str, ...]) -> tuple[Tensor, ...]:
+    spk = out if isinstance(out, Tensor) else out[0]
+    return tuple(spk if name == "spk" else getattr(neuron, name) for name in names)
+
+
+def stacked(module: nn.Module, rows: list[Any]) -> Any:
+    """Return what a module returned at each step, over time.
+
+    Raises:
+        TypeError: If that is something else than a tensor, or several.
+    """
+
+    def stack(*row: Any) -> Tensor:
+        what = f"a tensor, or several, from {type(module).__name__} at each step"
+        tensors = all(isinstance(one, Tensor) for one in row)
+        expect(tensors, "unroll", what, type(row[0]).__name__, error=TypeError)
+        return torch.stack(row)
+
+    return pytree.tree_map(stack, *rows)
+
+
+def _by_kernel(
+    neuron: SpikingNeuron, x: Sequence, states: tuple[Tensor, ...], names: tuple[str, ...]
+) -> tuple[Tensor, ...] | None:
+    """Run all steps by a kernel; None if none covers the neuron, its input or its numbers."""
+    found = neuron.recurrence(x.rows)
+    spike_grad = surrogate_of(neuron.spike_grad)
+    if found is None or spike_grad is None or x.rows.dtype not in _DTYPES:
+        return None
+    model, drive, numbers = found
+    dense: nn.Linear | None = numbers.pop("dense", None)
+    if dense is not None:
+        if torch.compiler.is_compiling() or dense.weight.dtype != drive.dtype:
+            return None
+        numbers["V"] = torch.ones((), device=drive.device)
+    numbers["threshold"] = neuron._value("threshold")
+    if not neuron._is_neutral("graded_spikes_factor"):
+        numbers["graded"] = neuron._value("graded_spikes_factor")
+    step = drive[0]
+    fits = all(state.dtype == step.dtype and state.shape == step.shape for state in states)
+    if not fits or not all(_expands(value, step) for value in numbers.values()):
+        return None
+    reset = neuron.reset_mechanism
+    if reset == "zero" and neuron.zeroes_old_states:
+        reset = "zero_old"
+    rule = Rule(model, reset, bool(neuron.reset_delay), "V" in numbers)
+    inner = {"spk": "spk", **dict(zip(neuron.state_names, rule.states, strict=True))}
+    old = {inner[n]: s.contiguous() for n, s in zip(neuron.state_names, states, strict=True)}
+    kept = tuple(dict.fromkeys(inner[name] for name in names))
+    call = Call(rule, spike_grad, x.steps, (*old, *numbers), kept)
+    tensors = (*old.values(), *numbers.values())
+    if dense is None:
+        recorded, last = recur(call, drive, tensors)
+    else:
+        recorded, last = recur_dense(call, dense.weight, dense.bias, drive, tensors)
+    for name in neuron.state_names:
+        object.__setattr__(neuron, name, last[inner[name]])
+    return tuple(recorded[inner[name]] for name in names)
+
+
+def why_stepped(neuron: SpikingNeuron) -> str | None:
+    """Return why this neuron is run step by step, whatever its input; None if it need not be."""
+    spike_grad = surrogate_of(neuron.spike_grad)
+    reasons = {
+        "it has hooks, which see each step": hooked(neuron),
+        f"its class has a {', '.join(neuron._overridden)} of its own": bool(neuron._overridden),
+        "inhibition compares neurons": neuron.inhibition,
+        "state_quant is a function of each step": callable(neuron.state_quant),
+        "its spike_grad is a function of each step": spike_grad is None,
+        "the compiler cannot be told of its spike_grad": spike_grad is not None
+        and torch.compiler.is_compiling()
+        and not spike_grad.has_kernel_name,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def hooked(module: nn.Module) -> bool:
+    """Return whether something watches the calls of a module."""
+    own = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    everywhere = (
+        "_global_forward_hooks",
+        "_global_forward_pre_hooks",
+        "_global_backward_hooks",
+        "_global_backward_pre_hooks",
+    )
+    return any(getattr(module, name) for name in own) or any(
+        getattr(module_hooks, name) for name in everywhere
+    )
+
+
+def surrogate_of(spike_grad: Any) -> SurrogateGradient | None:
+    """Return a neuron's ``spike_grad`` if it is a Heaviside step with a gradient of its own."""
+    function = getattr(spike_grad, "__self__", None)
+    if isinstance(function, type) and issubclass(function, SurrogateFunction):
+        # the autograd function itself was passed, as `FastSigmoid.apply`
+        if spike_grad.__func__ is not SurrogateFunction.apply.__func__:  # type: ignore[attr-defined]
+            return None
+        spike_grad = SurrogateGradient(
+            function.__name__, function, tuple(function.parameters.values())
+        )
+    if type(spike_grad) is not SurrogateGradient:
+        return None
+    return spike_grad if spike_grad.fires_by_heaviside else None
+
+
+def _expands(value: Tensor, step: Tensor) -> bool:
+    """Return whether a number leaves shape and dtype of a step as they are."""
+    if value.dim() == 0:
+        return True
+    sizes = zip(reversed(value.shape), reversed(step.shape), strict=False)
+    return (
+        value.dtype == step.dtype
+        and value.device == step.device
+        and value.dim() <= step.dim()
+        and all(own in (1, size) for own, size in sizes)
+    )
+
+
+def describe(neuron: SpikingNeuron) -> str:
+    """Return how a sequence runs through a neuron, in words."""
+    reason = why_stepped(neuron)
+    threshold = neuron._value("threshold").detach()
+    found = neuron.recurrence(threshold)
+    if reason is None and found is None:
+        reason = "no kernel knows its equation"
+    if reason is not None or found is None:
+        return f"step by step: {reason}"
+    kernels = backend(threshold.new_empty(1, 1), Values(threshold, threshold))
+    missing = {"cpu": native, "cuda": cuda}.get(threshold.device.type)
+    why = missing.available() if kernels is recurrence and missing is not None else None
+    how = "a loop of fused steps" if "dense" in found[2] else "one kernel over all time"
+    return f"{how}: {kernels.DESCRIPTION}" + (f" ({why})" if why else "")

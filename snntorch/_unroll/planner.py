@@ -1,0 +1,278 @@
+"""Whole sequences through a net: layer by layer over all time where that is the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from snntorch._checks import expect, expect_count
+from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._unroll.folding import fold, is_random, why_not
+from snntorch._unroll.neuron import (
+    Sequence,
+    describe,
+    hooked,
+    records,
+    stacked,
+    to_sequence,
+    unroll_neuron,
+)
+
+__all__ = ["Plan", "Stage", "plan", "unroll"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One module of a plan: it runs through all of time before the next one does.
+
+    Attributes:
+        kind: ``"fold"``: all time steps as one batch; ``"neuron"``: by its ``unroll``;
+            ``"step"``: one time step after the other.
+        name: Name of the module in the net.
+        module: The module.
+        reason: Why it is stepped, if it is.
+    """
+
+    kind: str
+    name: str
+    module: nn.Module
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What :func:`unroll` does with a net; print it.
+
+    Attributes:
+        net: Name of the net's class.
+        stages: Its parts, in the order in which they run.
+        notes: What is done with each part, in words.
+    """
+
+    net: str
+    stages: tuple[Stage, ...]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = [(stage.name or ".", type(stage.module).__name__) for stage in self.stages]
+        wide, wider = (max((len(part[i]) for part in parts), default=0) for i in (0, 1))
+        lines = [
+            f"  {name:{wide}}  {kind:{wider}}  {note}"
+            for (name, kind), note in zip(parts, self.notes, strict=True)
+        ]
+        return "\n".join([f"{self.net}:", *lines])
+
+
+def plan(net: nn.Module) -> Plan:
+    """Return how :func:`unroll` would run a net now.
+
+    It depends on what the net is in: training or evaluation mode, hooks, device.
+
+    Args:
+        net: Any module.
+
+    Returns:
+        The plan. Printing it lists each layer with what is done with it, and why.
+
+    Raises:
+        TypeError: If ``net`` is not a module.
+
+    Examples:
+        >>> import torch, snntorch as snn
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.BatchNorm1d(2))
+        >>> print(snn.plan(net))
+        Sequential:
+          0  Linear       all time steps as one batch
+          1  BatchNorm1d  step by step: its statistics are those of one time step
+    """
+    stages = _stages("plan", net)
+    return Plan(type(net).__name__, stages, tuple(map(_note, stages)))
+
+
+def _stages(owner: str, net: nn.Module) -> tuple[Stage, ...]:
+    got = type(net).__name__
+    expect(isinstance(net, nn.Module), owner, "a torch.nn.Module", got, error=TypeError)
+    layers = list(_layers("", net))
+    shared = _shared(layers)
+    if shared is not None:
+        return (Stage("step", "", net, f"{shared} is used at several places"),)
+    return tuple(_stage(name, layer) for name, layer in layers)
+
+
+def _stage(name: str, module: nn.Module) -> Stage:
+    if isinstance(module, SpikingNeuron):
+        return Stage("neuron", name, module)
+    reason = "it has hooks, which see each step" if hooked(module) else why_not(module)
+    return Stage("fold", name, module) if reason is None else Stage("step", name, module, reason)
+
+
+def _note(stage: Stage) -> str:
+    if isinstance(stage.module, SpikingNeuron) and stage.kind == "neuron":
+        return describe(stage.module)
+    if stage.kind == "step":
+        return f"step by step: {stage.reason}"
+    random = ", random numbers drawn for all at once" if is_random(stage.module) else ""
+    return f"all time steps as one batch{random}"
+
+
+def _layers(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the layers of plain nn.Sequential, however nested, in order."""
+    if type(module).forward is not nn.Sequential.forward or hooked(module):
+        yield name, module
+        return
+    for child_name, child in module._modules.items():
+        assert child is not None
+        yield from _layers(f"{name}.{child_name}" if name else child_name, child)
+
+
+def _shared(layers: list[tuple[str, nn.Module]]) -> str | None:
+    """Return the class of a part that several layers with a memory share, if there is one.
+
+    Its states pass from place to place within a time step, so the order matters.
+    """
+    places = Counter(part for _, layer in layers if why_not(layer) for part in set(layer.modules()))
+    return next((type(part).__name__ for part, count in places.items() if count > 1), None)
+
+
+def unroll(
+    net: nn.Module,
+    x: Tensor,
+    num_steps: int | None = None,
+    *,
+    record: str | tuple[str, ...] | None = None,
+    chunk: int | None = None,
+    truncate: bool = False,
+) -> Any:
+    """Run a net over a whole sequence: what a loop over time returns, stacked, only sooner.
+
+    Means ``torch.stack([net(x[t]) for t in range(len(x))])`` for each tensor that the net
+    returns, from the present states on, and leaves the final ones. In nested ``nn.Sequential``
+    each layer runs through all of time before the next one does: a stateless layer takes all
+    steps as one batch, once only where its input never changes; a neuron is one kernel.
+    Modules that are not known to allow this are stepped. :func:`plan` tells what happens.
+
+    Choose it wherever a whole sequence is at hand. A loop remains for what depends on an
+    output before the next input is known.
+
+    Args:
+        net: Any module that takes one time step per call. Build its neurons with
+            ``init_hidden=True``.
+        x: (time, batch, ...), or one step's input together with ``num_steps``.
+        num_steps: Number of steps for which to repeat the input.
+        record: What to return of the net's last neuron: ``"spk"`` or the name of a state for
+            one tensor, a tuple of names for several. ``None`` returns what the net returns.
+        chunk: Number of time steps to run at a time, to bound memory; ``None`` for all.
+        truncate: Whether to cut gradients between chunks.
+
+    Returns:
+        What the net returns, each tensor with time as its first dimension.
+
+    Shape:
+        - ``x``: (time, batch, ...); (batch, ...) with ``num_steps``
+        - returns: (time, batch, ...) each
+
+    Raises:
+        ValueError: If there is no time step, or ``record`` names what is not there.
+        TypeError: If ``net`` is not a module, returns something else than tensors, or
+            ``truncate`` is set without ``chunk``.
+
+    Note:
+        Sums of a matrix product may be rounded otherwise in a larger batch, by some units in
+        the last place. Dropout draws its masks for all steps at once: the same distribution,
+        other numbers than a loop with the same seed.
+
+    Examples:
+        >>> import torch, snntorch as snn
+        >>> net = torch.nn.Sequential(
+        ...     torch.nn.Linear(4, 8), snn.Leaky(beta=0.9, init_hidden=True),
+        ...     torch.nn.Linear(8, 2), snn.Leaky(beta=0.9, init_hidden=True, output=True),
+        ... )
+        >>> spk, mem = snn.unroll(net, torch.rand(25, 3, 4))
+        >>> spk.shape
+        torch.Size([25, 3, 2])
+        >>> snn.utils.reset(net)
+        >>> snn.unroll(net, torch.rand(3, 4), num_steps=25, record="spk").shape
+        torch.Size([25, 3, 2])
+    """
+    stages = _stages("unroll", net)
+    sequence = to_sequence("unroll", x, num_steps)
+    if chunk is not None:
+        expect_count("unroll", "chunk", chunk)
+    expect(
+        chunk is not None or not truncate,
+        "unroll",
+        "`chunk` with truncate=True",
+        "none",
+        "Say between how many steps to cut the gradients, such as chunk=25.",
+        TypeError,
+    )
+    if record is not None:
+        _expect_neuron_last(stages, record)
+    while stages and sequence.is_constant and stages[0].kind == "fold":
+        module = stages[0].module
+        same = None if is_random(module) else fold(module, sequence.rows)
+        if same is None:
+            break
+        # a constant input stays constant: once is enough
+        sequence, stages = Sequence(same, sequence.steps), stages[1:]
+    parts: list[Any] = []
+    for part in _chunks(sequence, chunk):
+        if parts and truncate:
+            for neuron in net.modules():
+                if isinstance(neuron, SpikingNeuron):
+                    neuron.detach_mem()
+        parts.append(_run(stages, part, record))
+    return parts[0] if len(parts) == 1 else pytree.tree_map(lambda *row: torch.cat(row), *parts)
+
+
+def _expect_neuron_last(stages: tuple[Stage, ...], record: str | tuple[str, ...]) -> None:
+    last = stages[-1].module if stages and stages[-1].kind == "neuron" else None
+    expect(
+        last is not None,
+        "unroll",
+        "`record` only for a net whose last layer is a neuron",
+        f"one that ends in {type(stages[-1].module).__name__}" if stages else "an empty one",
+        "Leave `record` out to get what the net returns.",
+    )
+    assert isinstance(last, SpikingNeuron)
+    records(last, record)
+
+
+def _chunks(x: Sequence, size: int | None) -> Iterator[Sequence]:
+    size = x.steps if size is None else size
+    for start in range(0, x.steps, size):
+        stop = min(start + size, x.steps)
+        yield Sequence(x.rows if x.is_constant else x.rows[start:stop], stop - start)
+
+
+def _run(stages: tuple[Stage, ...], x: Sequence, record: str | tuple[str, ...] | None) -> Any:
+    """Run the stages one after the other; returns tensors (time, ...).
+
+    Only the first stage can get an input that is the same at all times.
+    """
+    value: Any = x.rows
+    if not stages or (x.is_constant and stages[0].kind == "fold"):
+        value = x.rows.expand(x.steps, *x.rows.shape[1:])
+    for stage in stages:
+        out: Any = None
+        if isinstance(value, Tensor) and stage.kind == "neuron":
+            assert isinstance(stage.module, SpikingNeuron)
+            asked = record if stage is stages[-1] else None
+            out = unroll_neuron(stage.module, Sequence(value, x.steps), record=asked)
+        elif isinstance(value, Tensor) and stage.kind == "fold":
+            out = fold(stage.module, value)
+        value = _stepped(stage.module, value, x.steps) if out is None else out
+    return value
+
+
+def _stepped(module: nn.Module, value: Any, steps: int) -> Any:
+    def at(t: int) -> Any:
+        return pytree.tree_map(lambda v: v[t if len(v) > 1 else 0], value)
+
+    return stacked(module, [module(at(t)) for t in range(steps)])
