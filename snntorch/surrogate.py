@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -163,6 +164,21 @@ class SurrogateGradient:
     def derivative(self, x: Tensor) -> Tensor:
         """Return dS/dx at ``x``, the quantity plots of surrogates show."""
         return self.function.gradient(x, torch.ones_like(x), *self.values)
+
+    @cached_property
+    def is_proportional(self) -> bool:
+        """Whether dL/dx is proportional to dL/dS, as kernels for whole sequences take it to be.
+
+        Of a function of the user's it is found out by trying.
+        """
+        if self.has_kernel_name:
+            return True
+        x = torch.linspace(-2, 2, 9, dtype=torch.float64)
+        slope = self.derivative(x)
+        return all(
+            torch.allclose(self.function.gradient(x, much + 0 * x, *self.values), much * slope)
+            for much in (-1e6, 1e-6)
+        )
 
     def __repr__(self) -> str:
         named = zip(self.function.parameters, self.values, strict=True)

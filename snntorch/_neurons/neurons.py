@@ -15,6 +15,7 @@ from snntorch._checks import expect, expect_choice, expect_tensor, owner_name, s
 from snntorch._neurons._fused import fits, reset_and_fire
 from snntorch._neurons._values import ValueModule
 from snntorch._unroll.neuron import to_sequence, unroll_neuron
+from snntorch._unroll.step import fused_step
 from snntorch.surrogate import SurrogateGradient
 
 __all__ = ["LIF", "SpikingNeuron"]
@@ -347,8 +348,11 @@ class SpikingNeuron(ValueModule):
     def _advance(self, input_: Tensor, *given: Tensor | None) -> Any:
         """Run one step from the states given (those of the last call for ``None``)."""
         states = self._states(input_, given)
-        fused = self._fuses(input_, states[-1])
-        spk, states = (self._fused_transition if fused else self.transition)(input_, *states)
+        done = fused_step(self, input_, states)
+        if done is None:
+            fused = self._fuses(input_, states[-1])
+            done = (self._fused_transition if fused else self.transition)(input_, *states)
+        spk, states = done
         for name, state in zip(self.state_names, states, strict=True):
             # nn.Module's own looks for parameters and modules first, which is slow
             object.__setattr__(self, name, state)

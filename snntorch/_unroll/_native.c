@@ -4,7 +4,8 @@
  * its states to stay in cache, through all steps. Nothing is kept for the way back: it runs
  * the block forward once more, in segments that fit the cache, and then back.
  *
- * _recurrence.inc holds the arithmetic. It is included once per dtype and instruction set.
+ * _native_rows.inc holds the arithmetic of a step, _native_blocks.inc the way through time. Both
+ * are included once for each dtype and instruction set.
  */
 
 #include <math.h>
@@ -29,16 +30,11 @@
 /* Below this many neuron-steps a second thread costs more than it gives. */
 #define PARALLEL_FROM 32768
 /* Bytes of states that a thread keeps in cache on the way back. */
-#ifndef CACHE
 #define CACHE (256 * 1024)
-#endif
 /* Neurons in a block: a multiple of WIDTH, what a cache line of float32 holds. */
 #define WIDTH 16
 #define LINES(n) (((n) + WIDTH - 1) & ~(int64_t)(WIDTH - 1))
-#ifndef MAX_BLOCK
 #define MAX_BLOCK 1024
-#endif
-#define MIN_BLOCK 256
 
 enum { F32, F64, BF16 };
 enum { FORWARD, BACKWARD, SCAN };
@@ -69,13 +65,14 @@ typedef struct {
     int64_t steps, size, threads, stream;        /* stream: write past the cache */
     Parallel *parallel;                          /* OpenMP's way to run threads, or none */
     int64_t surrogate;
-    double first, second;  /* the surrogate's parameters */
-    double factor, soft;   /* drop = factor theta, or (soft = 1) beta theta */
+    double first, second; /* the surrogate's parameters */
+    double factor, soft;  /* drop = (factor + soft beta) theta, one of them 1 or none */
     Value values[VALUES];
-    Rows x, excess, grad_x; /* excess: of U over theta, on the way back the slopes there */
-    Rows rows[STATES];      /* what to record, on the way back the gradients of it */
+    Rows x, excess, grad_x; /* excess: of U over theta; on the way back dS/dU instead */
+    Rows rows[STATES];      /* what to record; on the way back the gradients of it */
     const void *from[STATES], *last_grads[STATES];
-    void *to[STATES], *totals[VALUES]; /* the last states, or the gradients of the first */
+    void *to[STATES]; /* the last states; on the way back the gradients of the first */
+    void *totals[VALUES];
 } Args;
 
 /* y[t] = decay[t] y[t-1] + x[t], or from the last to the first step with decay[t + 1]. */
@@ -89,8 +86,8 @@ typedef struct {
 typedef struct {
     const void *args;
     int task, failed;
-    int64_t next, size, block;    /* the next block's first neuron; neurons in all, in a block */
-    int64_t steps, length, kept;  /* on the way back: steps of a segment, rows kept of each */
+    int64_t next, size, block;   /* the next block's first neuron; neurons in all, in a block */
+    int64_t steps, length, kept; /* on the way back: steps of a segment, rows kept of each */
 } Work;
 
 /* Copy a row out. What won't be read soon needn't push other things out of the cache, nor be
@@ -112,6 +109,7 @@ static void put(void *to, const void *from, size_t bytes, int64_t stream)
         }
     }
 #endif
+    (void)stream;
     memcpy(to, from, bytes);
 }
 
@@ -130,20 +128,12 @@ INLINE float as_float(uint32_t bits)
     return value;
 }
 
-INLINE uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 #define LN2_HIGH 0.693145751953125 /* so short that its multiples are exact */
 #define LN2_LOW 1.42860682030941723212e-6
 
 static const double INVERSE_FACTORIALS[] = {
-    1.0,          1.0,           1.0 / 2,       1.0 / 6,        1.0 / 24,
-    1.0 / 120,    1.0 / 720,     1.0 / 5040,    1.0 / 40320,    1.0 / 362880,
-    1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600};
+    1.0,      1.0,       1.0 / 2,    1.0 / 6,     1.0 / 24,     1.0 / 120,     1.0 / 720,
+    1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600};
 
 /* What a thread works with: rows of one number per neuron of its block. */
 #define DEFINE_BLOCK(real)                                                                  \
@@ -174,7 +164,7 @@ DEFINE_BLOCK(double)
 
 #define NEXT_BLOCK(work) __atomic_fetch_add(&(work)->next, (work)->block, __ATOMIC_RELAXED)
 
-/* A loop is compiled for each rule, so that it branches nowhere. */
+/* A loop is compiled for each rule, so that none has to ask what to do. */
 #define RULE(model, kind, now, fed) ((((model) * 3 + (kind)) * 2 + (now)) * 2 + (fed))
 #define RULE_OF(args) ((int)RULE((args)->model, (args)->kind, (args)->now, (args)->fed))
 #define FOR_FLAGS(do, model, kind) \
@@ -236,16 +226,21 @@ static void *start_thread(void *data)
     return NULL;
 }
 
-/* Have all threads run the same function; it takes blocks until there are none. OpenMP's own
- * are those that torch uses. */
-static int share(Work *work, int64_t dtype, int64_t threads, Parallel *parallel)
+/* Have all threads take blocks of at most most neurons until there are none. OpenMP's own
+ * threads are those that torch uses. */
+static int share(Work *work, int64_t most, int64_t dtype, int64_t threads, Parallel *parallel)
 {
     void (*run)(void *) = dtype == F32   ? CHOOSE(work, f32)
                           : dtype == F64 ? CHOOSE(work, f64)
                                          : CHOOSE(work, bf16);
-    const int64_t blocks = (work->size + work->block - 1) / work->block;
-    threads = threads < blocks ? threads : blocks;
-    if (threads <= 1 || work->steps * work->size < PARALLEL_FROM) {
+    int64_t blocks = (work->size + most - 1) / most;
+    if (work->steps * work->size < PARALLEL_FROM)
+        threads = 1;
+    if (blocks < 4 * threads) /* few: as many for each thread */
+        blocks = (blocks + threads - 1) / threads * threads;
+    work->block = LINES((work->size + blocks - 1) / blocks);
+    work->block = work->block < most ? work->block : most;
+    if (threads == 1) {
         run(work);
     } else if (parallel) {
         parallel(run, work, (unsigned)threads, 0);
@@ -264,13 +259,6 @@ static int share(Work *work, int64_t dtype, int64_t threads, Parallel *parallel)
     return work->failed;
 }
 
-/* Neurons in a block, so that each thread has one; at most most. */
-static int64_t width(int64_t size, int64_t threads, int64_t most)
-{
-    const int64_t each = LINES((size + threads - 1) / threads);
-    return each < most ? each : most;
-}
-
 /* Whether caller and library agree on Args and Scan. */
 EXPORT int64_t snn_version(void)
 {
@@ -281,8 +269,7 @@ EXPORT int64_t snn_version(void)
 EXPORT int snn_forward(const Args *args)
 {
     Work work = {.args = args, .task = FORWARD, .size = args->size, .steps = args->steps};
-    work.block = width(args->size, args->threads, MAX_BLOCK);
-    return share(&work, args->dtype, args->threads, args->parallel);
+    return share(&work, MAX_BLOCK, args->dtype, args->threads, args->parallel);
 }
 
 EXPORT int snn_backward(const Args *args)
@@ -291,18 +278,19 @@ EXPORT int snn_backward(const Args *args)
     const int64_t real = args->dtype == F64 ? sizeof(double) : sizeof(float);
     const int64_t kept = args->model + 1 + args->fed + args->now;
     int64_t most = CACHE / (kept * (args->steps + 1) * real) & ~(int64_t)(WIDTH - 1);
-    most = most < MIN_BLOCK ? MIN_BLOCK : most < MAX_BLOCK ? most : MAX_BLOCK;
+    /* Narrow rows cost more than one more way forward, the more so where the next block comes
+     * so much later that the pages have to be looked up anew. */
+    const int64_t least = args->steps > 2048 ? MAX_BLOCK : MAX_BLOCK / 2;
+    most = most < least ? least : most < MAX_BLOCK ? most : MAX_BLOCK;
     const int64_t fitting = CACHE / (kept * most * real);
     const int64_t segments = (args->steps + fitting - 1) / fitting;
     work.kept = kept;
     work.length = (args->steps + segments - 1) / segments;
-    work.block = width(args->size, args->threads, most);
-    return share(&work, args->dtype, args->threads, args->parallel);
+    return share(&work, most, args->dtype, args->threads, args->parallel);
 }
 
 EXPORT int snn_scan(const Scan *args)
 {
     Work work = {.args = args, .task = SCAN, .size = args->size, .steps = args->steps};
-    work.block = width(args->size, args->threads, MAX_BLOCK);
-    return share(&work, args->dtype, args->threads, args->parallel);
+    return share(&work, MAX_BLOCK, args->dtype, args->threads, args->parallel);
 }

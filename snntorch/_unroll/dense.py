@@ -60,7 +60,7 @@ class _Dense(torch.autograd.Function):
         return over_time
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
         weight, x, came, *rest = ctx.saved_tensors

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import struct
-from collections.abc import Container
 from importlib.machinery import EXTENSION_SUFFIXES
 from numbers import Real
 from pathlib import Path
@@ -18,12 +17,14 @@ import torch
 from torch import Tensor
 
 from snntorch import surrogate
+from snntorch._checks import expect
 from snntorch._unroll._buffers import empty
 from snntorch._unroll.recurrence import RECORDS, STATES, VALUES, Rule, States, Values
 from snntorch.surrogate import SurrogateGradient
 
 #: What a plan says of this path.
 DESCRIPTION = "compiled for this CPU"
+#: Where the library is, if it was built.
 FOLDER = str(Path(__file__).parent)
 #: That of `_native.c`; a library left from another version must not be called.
 VERSION = 1
@@ -50,11 +51,12 @@ SURROGATES = {
     surrogate.LeakySpikeOperator: 8,
     surrogate.SparseFastSigmoid: 9,
 }
+#: Any other, whose derivative comes in a tensor; number and parameters.
+TABULATED: tuple[float, ...] = (0, 0.0, 0.0)
 #: What a number is where a rule has no use for it.
 DEFAULTS = (0.0, 0.0, 0.0, 1.0, 0.0, 1.0)
 #: Bytes of a tensor from which on it is written past the cache.
 STREAM = 4 << 20
-
 
 #: How Args and Scan are laid out in `_native.c`.
 _ARGS = struct.Struct("10q P q 4d" + 6 * "P d q " + 3 * "P q " + 4 * "P q " + "4P 4P 4P 6P")
@@ -125,12 +127,9 @@ def backward(
     old: States,
     grads: States,
     last_grads: States,
-    needs: Container[str] = VALUES,
+    needs: frozenset[str] = frozenset(VALUES),
 ) -> tuple[Tensor, States, Values]:
-    """Return the gradients of all inputs of `forward`, see `recurrence.backward`.
-
-    ``needs`` names the numbers whose gradients are wanted; those of the others are None.
-    """
+    """Return the gradients of all inputs of `forward`, see `recurrence.backward`."""
     shape = x.shape[1:]
     grad_x = empty(x.shape, x.dtype)
     grad_old = {name: empty(shape, x.dtype) for name in rule.states}
@@ -139,10 +138,9 @@ def backward(
         for name, value in zip(VALUES, values, strict=True)
         if value is not None and name in needs
     }
-    known, numbers, slopes = SURROGATES.get(spike_grad.function, 0), spike_grad.values, None
-    if not (known and all(isinstance(number, Real) for number in numbers)):
-        known, numbers = 0, ()
-        slopes = _slopes(rule, values, spike_grad, x, steps, old)
+    known = _known(spike_grad)
+    tabulated = known == TABULATED
+    slopes = _slopes(rule, values, spike_grad, x, steps, old) if tabulated else None
     _run(
         "snn_backward",
         rule,
@@ -156,7 +154,7 @@ def backward(
         totals=totals,
         grad_x=grad_x,
         excess=slopes,
-        spike_grad=(known, *numbers, 0.0, 0.0)[:3],
+        spike_grad=known,
     )
     return grad_x, grad_old, Values(*(totals.get(name) for name in VALUES))  # type: ignore[arg-type]
 
@@ -171,19 +169,39 @@ def scan(decay: Tensor, x: Tensor, reverse: bool = False) -> Tensor:
 
     Returns:
         A tensor as ``x``.
+
+    Raises:
+        TypeError: If the dtypes differ or are others.
     """
+    expect(
+        x.dtype == decay.dtype and x.dtype in (torch.float32, torch.float64),
+        "scan",
+        "`decay` and `x` of the same dtype, torch.float32 or torch.float64",
+        f"{decay.dtype} and {x.dtype}",
+        error=TypeError,
+    )
     y = empty(x.shape, x.dtype)
     if not x.numel():
         return y
     x, decay = _by_row(x), _repeated(decay, x.shape)
     period, size = decay[0].numel(), x[0].numel()
     args = _SCAN.pack(
-        *(DTYPES[x.dtype], len(x), size, torch.get_num_threads(), x.nbytes >= STREAM),
+        *(DTYPES[x.dtype], len(y), size, torch.get_num_threads(), y.nbytes >= STREAM),
         *(reverse, period, _threads()),
         *(*_rows(decay), *_rows(x), *_rows(y)),
     )
     _call("snn_scan", args)
     return y
+
+
+def _known(spike_grad: SurrogateGradient) -> tuple[float, ...]:
+    """Return the number of a surrogate that the kernel knows, and its two parameters."""
+    function, values = spike_grad.function, spike_grad.values
+    if function not in SURROGATES or len(values) != len(function.parameters):
+        return TABULATED
+    if not all(isinstance(value, Real) for value in values):
+        return TABULATED
+    return (SURROGATES[function], *values, 0.0, 0.0)[:3]
 
 
 def _slopes(
@@ -212,17 +230,18 @@ def _run(
     totals: States | None = None,
     grad_x: Tensor | None = None,
     excess: Tensor | None = None,
-    spike_grad: tuple[float, ...] = (0, 0.0, 0.0),
+    spike_grad: tuple[float, ...] = TABULATED,
 ) -> None:
     """Call a function of the library; the order is that of its struct Args."""
     kind, factor, soft = RESETS[rule.reset]
     size = x.numel() // len(x)
     spread = [_spread(value, x.shape[1:]) for value in values]
+    pairs = zip(spread, DEFAULTS, strict=True)
     args = _ARGS.pack(
         *(DTYPES[x.dtype], MODELS[rule.model], kind, not rule.delay, rule.feedback, bool(totals)),
         *(steps, size, torch.get_num_threads(), steps * size * x.itemsize >= STREAM, _threads()),
         *(*spike_grad, factor, soft),
-        *(n for value, default in zip(spread, DEFAULTS) for n in _number(value, default)),
+        *(n for value, default in pairs for n in _number(value, default)),
         *(*_rows(x), *_rows(excess), *_rows(grad_x)),
         *(n for name in RECORDS for n in _rows(rows.get(name) if rows else None)),
         *_pointers(RECORDS, old),
@@ -259,7 +278,7 @@ def _number(value: Tensor | None, default: float) -> tuple[int, float, int]:
 
 
 def _repeated(decay: Tensor, shape: torch.Size) -> Tensor:
-    """Return rows that only have to be repeated to fill those of ``shape``; one if all are equal."""
+    """Return rows that only have to be repeated to fill ``shape``; one row if all are equal."""
     decay = decay.expand(shape)
     decay = decay[:1] if decay.stride(0) == 0 else decay
     while decay.dim() > 1 and (decay.stride(1) == 0 or decay.shape[1] == 1):

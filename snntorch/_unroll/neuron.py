@@ -159,10 +159,13 @@ def why_stepped(neuron: SpikingNeuron) -> str | None:
         "inhibition compares neurons": neuron.inhibition,
         "state_quant is a function of each step": callable(neuron.state_quant),
         "its spike_grad is a function of each step": spike_grad is None,
-        "the compiler cannot be told of its spike_grad": spike_grad is not None
-        and torch.compiler.is_compiling()
-        and not spike_grad.has_kernel_name,
     }
+    if spike_grad is not None and not spike_grad.has_kernel_name:
+        compiling = torch.compiler.is_compiling()
+        reasons["the compiler cannot be told of its spike_grad"] = compiling
+        reasons["its surrogate is not proportional to the gradient that comes in"] = (
+            not compiling and not spike_grad.is_proportional
+        )
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 

@@ -61,7 +61,7 @@ def recur(call: Call, x: Tensor, tensors: Sequence[Tensor]) -> tuple[States, Sta
     if torch.compiler.is_compiling() or type(x) is not Tensor:
         out = torch.ops.snntorch.recurrence(x, [*tensors], *_spelled(call))
     else:
-        out = _Recurrence.apply(call, x, *tensors)
+        out = _Recurrence.apply(call, x, *tensors)  # type: ignore[no-untyped-call]
     recorded = dict(zip(call.record, out, strict=False))
     return recorded, dict(zip(call.rule.states, out[len(call.record) :], strict=True))
 
@@ -118,7 +118,7 @@ class _Recurrence(torch.autograd.Function):
         return tuple(_forward(call, x, tensors))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         x, *tensors = ctx.saved_tensors
         return None, *_backward(ctx.call, x, tensors, grads, ctx.needs_input_grad[2:])

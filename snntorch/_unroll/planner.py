@@ -245,7 +245,9 @@ def _expect_neuron_last(stages: tuple[Stage, ...], record: str | tuple[str, ...]
 
 
 def _chunks(x: Sequence, size: int | None) -> Iterator[Sequence]:
-    size = x.steps if size is None else size
+    if size is None or size >= x.steps:
+        yield x  # uncut: the way back through a cut would copy
+        return
     for start in range(0, x.steps, size):
         stop = min(start + size, x.steps)
         yield Sequence(x.rows if x.is_constant else x.rows[start:stop], stop - start)

@@ -426,6 +426,10 @@ class Noisy(snn.Leaky):
         return (0.5 * super().step(input_, mem)[0],)
 
 
+def clipped(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
+    return grad_input.clamp(-100, 100) * (input_.abs() < 1)
+
+
 STEPPED = {
     "own": (lambda: Noisy(0.9, init_hidden=True), "step of its own"),
     "quant": (
@@ -438,6 +442,10 @@ STEPPED = {
         "spike_grad",
     ),
     "lstm": (lambda: snn.SLSTM(3, 4, init_hidden=True), "no kernel"),
+    "clipped": (
+        lambda: snn.Leaky(0.9, init_hidden=True, spike_grad=surrogate.custom_surrogate(clipped)),
+        "not proportional",
+    ),
 }
 
 
