@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+KERNEL := $(wildcard snntorch/_unroll/_native*.c snntorch/_unroll/_native*.inc)
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BENCH := .venv-bench
 BENCH_PIP := $(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt
@@ -34,14 +35,14 @@ bench: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/spikeplot.py
 
 # torch first, at the pinned version: a range would let pip fetch a build with CUDA
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt $(KERNEL)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) --editable ".[dev]"
 	touch $@
 
 # the peers come without their dependencies, which would bring another torch and torchvision
-$(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/constraints.txt
+$(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/constraints.txt $(KERNEL)
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH_PIP) torch
 	$(BENCH_PIP) --editable ".[plot]"

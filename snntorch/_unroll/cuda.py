@@ -52,7 +52,7 @@ def available() -> str | None:
     return None
 
 
-def covers(x: Tensor) -> bool:
+def covers(x: Tensor, values: Values) -> bool:
     """Return whether these kernels run an input like ``x``."""
     return x.is_cuda and x.dtype in _DTYPES and available() is None
 

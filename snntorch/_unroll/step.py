@@ -52,20 +52,7 @@ def fused_step(
     neuron: SpikingNeuron, x: Tensor, states: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Run one step; returns spikes and new states, or None if the kernel does not cover it."""
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
-        return None
-    spike_grad = neuron.spike_grad
-    if (
-        type(spike_grad) is not SurrogateGradient
-        or spike_grad.function not in native.SURROGATES
-        or neuron._overridden
-        or neuron.inhibition
-        or neuron.state_quant
-        or not x.is_cpu
-        or x.dtype not in native.DTYPES
-        or x.dim() == 0  # torch promotes among tensors without a dimension
-        or native.available() is not None
-    ):
+    if torch.compiler.is_compiling() or not _covered(neuron, x):
         return None
     found = neuron.recurrence(x)
     if found is None or "dense" in found[2]:
@@ -93,6 +80,22 @@ def fused_step(
     else:
         spk, *new = _forward(call, drive, *states, *numbers.values())
     return spk, (spk, *new) if fed else tuple(new)
+
+
+def _covered(neuron: SpikingNeuron, x: Tensor) -> bool:
+    spike_grad = neuron.spike_grad
+    return (
+        type(spike_grad) is SurrogateGradient
+        and spike_grad.function in native.SURROGATES
+        and not neuron._overridden
+        and not neuron.inhibition
+        and not neuron.state_quant
+        and x.is_cpu
+        and x.dtype in native.DTYPES
+        and x.dim() > 0  # torch promotes among tensors without a dimension
+        and not torch._C._are_functorch_transforms_active()
+        and native.available() is None
+    )
 
 
 def _fits(value: Tensor, x: Tensor) -> bool:
