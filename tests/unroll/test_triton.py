@@ -283,7 +283,8 @@ def test_check_finds_small_errors(what: str) -> None:
 
 
 def test_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not cuda.covers(torch.zeros(3))
+    one = torch.ones(1, 3)
+    assert not cuda.covers(one, Values(one, one))
     why = cuda.available.__wrapped__
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert why() == "torch sees no CUDA device"
