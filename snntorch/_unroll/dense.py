@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from snntorch._unroll._buffers import empty
 from snntorch._unroll.ops import Call, backend, fitted, unpack
 from snntorch._unroll.recurrence import States
 
@@ -40,6 +41,12 @@ def recur_dense(
     return recorded, {name: over_time[name][-1] for name in names}
 
 
+def _room(x: Tensor, steps: int) -> Tensor:
+    """Return memory for a sequence of the input's rows."""
+    shape = (steps, *x.shape[1:])
+    return empty(shape, x.dtype) if x.is_cpu else x.new_empty(shape)
+
+
 class _Dense(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -47,17 +54,18 @@ class _Dense(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         start, values = unpack(call, tensors)
         run = backend(x, values).forward
-        states, came, rows = start, [], []
+        came, over_time = _room(x, call.steps), {n: _room(x, call.steps) for n in call.rule.states}
+        states = start
         for t in range(call.steps):
-            came.append(F.linear(states["spk"], weight, bias))
+            came[t] = F.linear(states["spk"], weight, bias)
             row = x[t : t + 1] if len(x) > 1 else x
-            _, states = run(call.rule, values, row, 1, {**states, "spk": came[-1]}, ())
-            rows.append([states[name] for name in call.rule.states])
-        over_time = tuple(torch.stack(row) for row in zip(*rows, strict=True))
+            _, states = run(call.rule, values, row, 1, {**states, "spk": came[t]}, ())
+            for name, state in states.items():
+                over_time[name][t] = state
         ctx.call = call
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(weight, x, torch.stack(came), *over_time, *tensors)
-        return over_time
+        ctx.save_for_backward(weight, x, came, *over_time.values(), *tensors)
+        return tuple(over_time.values())
 
     @staticmethod
     @once_differentiable
@@ -71,35 +79,30 @@ class _Dense(torch.autograd.Function):
         needs = ctx.needs_input_grad[4:]
         wanted = frozenset(n for n, need in zip(call.names, needs, strict=True) if need)
         outside = {n: g for n, g in zip(names, grads, strict=True) if g is not None}
-        grad_x, grad_came = torch.zeros_like(x), torch.empty_like(came)
+        each = _room(x, call.steps)  # gradient of the input, and of what came back, at every step
         carry: States = {}
         totals: States = {}
         for t in reversed(range(call.steps)):
-            at = t if len(x) > 1 else 0
+            row = x[t : t + 1] if len(x) > 1 else x
             before = {n: over_time[n][t - 1] for n in names} if t else start
             later = {n: g[t] + carry[n] if n in carry else g[t] for n, g in outside.items()}
+            old, last = {**before, "spk": came[t]}, {**carry, **later}
             part, carry, numbers = run(
-                call.rule,
-                values,
-                call.spike_grad,
-                x[at : at + 1],
-                1,
-                {**before, "spk": came[t]},
-                {},
-                {**carry, **later},
-                wanted,
+                call.rule, values, call.spike_grad, row, 1, old, {}, last, wanted
             )
-            grad_x[at] += part[0]
-            grad_came[t] = carry["spk"]
+            each[t] = part[0]
             carry["spk"] = carry["spk"] @ weight
             for name, total in numbers._asdict().items():
                 if total is not None and name in wanted:
                     totals[name] = totals[name] + total if name in totals else total
         grad_weight = grad_bias = None
+        rows = each.reshape(call.steps, -1, each.shape[-1])
         if ctx.needs_input_grad[1]:
-            spikes = torch.cat([start["spk"][None], over_time["spk"][:-1]])
-            grad_weight = grad_came.flatten(0, -2).t() @ spikes.flatten(0, -2)
+            spikes = over_time["spk"][:-1].reshape(-1, each.shape[-1])
+            first = start["spk"].reshape(-1, each.shape[-1])
+            grad_weight = torch.addmm(rows[0].t() @ first, rows[1:].flatten(0, 1).t(), spikes)
         if ctx.needs_input_grad[2]:
-            grad_bias = grad_came.flatten(0, -2).sum(0)
+            grad_bias = rows.flatten(0, 1).sum(0)
+        grad_x = each if len(x) > 1 or call.steps == 1 else each.sum(0, keepdim=True)
         others = fitted({**totals, **carry}, call, tensors, needs)
         return None, grad_weight, grad_bias, grad_x, *others
