@@ -111,11 +111,28 @@ def stacked(module: nn.Module, rows: list[Any]) -> Any:
     return pytree.tree_map(stack, *rows)
 
 
+def equation(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]] | None:
+    """Return model, drive and all numbers of a neuron for a kernel; None if none knows it."""
+    found = neuron.recurrence(x)
+    if found is not None:
+        numbers = found[2]
+        numbers["threshold"] = neuron._value("threshold")
+        if not neuron._is_neutral("graded_spikes_factor"):
+            numbers["graded"] = neuron._value("graded_spikes_factor")
+    return found
+
+
+def reset_of(neuron: SpikingNeuron) -> str:
+    """Return what a kernel calls a neuron's reset."""
+    mechanism = neuron._reset_mechanism
+    return "zero_old" if mechanism == "zero" and neuron.zeroes_old_states else mechanism
+
+
 def _by_kernel(
     neuron: SpikingNeuron, x: Sequence, states: tuple[Tensor, ...], names: tuple[str, ...]
 ) -> tuple[Tensor, ...] | None:
     """Run all steps by a kernel; None if none covers the neuron, its input or its numbers."""
-    found = neuron.recurrence(x.rows)
+    found = equation(neuron, x.rows)
     spike_grad = surrogate_of(neuron.spike_grad)
     if found is None or spike_grad is None or x.rows.dtype not in _DTYPES:
         return None
@@ -125,17 +142,11 @@ def _by_kernel(
         if torch.compiler.is_compiling() or dense.weight.dtype != drive.dtype:
             return None
         numbers["V"] = torch.ones((), device=drive.device)
-    numbers["threshold"] = neuron._value("threshold")
-    if not neuron._is_neutral("graded_spikes_factor"):
-        numbers["graded"] = neuron._value("graded_spikes_factor")
     step = drive[0]
     fits = all(state.dtype == step.dtype and state.shape == step.shape for state in states)
-    if not fits or not all(_expands(value, step) for value in numbers.values()):
+    if not fits or not all(expands(value, step) for value in numbers.values()):
         return None
-    reset = neuron.reset_mechanism
-    if reset == "zero" and neuron.zeroes_old_states:
-        reset = "zero_old"
-    rule = Rule(model, reset, bool(neuron.reset_delay), "V" in numbers)
+    rule = Rule(model, reset_of(neuron), bool(neuron.reset_delay), "V" in numbers)
     inner = {"spk": "spk", **dict(zip(neuron.state_names, rule.states, strict=True))}
     old = {inner[n]: s.contiguous() for n, s in zip(neuron.state_names, states, strict=True)}
     kept = tuple(dict.fromkeys(inner[name] for name in names))
@@ -198,7 +209,7 @@ def surrogate_of(spike_grad: Any) -> SurrogateGradient | None:
     return spike_grad if spike_grad.fires_by_heaviside else None
 
 
-def _expands(value: Tensor, step: Tensor) -> bool:
+def expands(value: Tensor, step: Tensor) -> bool:
     """Return whether a number leaves shape and dtype of a step as they are."""
     if value.dim() == 0:
         return True

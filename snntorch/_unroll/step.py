@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from snntorch._unroll import native
-from snntorch._unroll.recurrence import RECORDS, VALUES
+from snntorch._unroll.neuron import equation, expands, reset_of
+from snntorch._unroll.recurrence import RECORDS, STATES, VALUES
 from snntorch.surrogate import SurrogateGradient
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ _ROW, _FROM, _LAST, _TO = (
 _TOTAL = {name: 60 + place for place, name in enumerate(VALUES)}
 
 
-_STATES_OF = {
-    ("leaky", False): ("mem",),
-    ("leaky", True): ("spk", "mem"),
-    ("synaptic", False): ("syn", "mem"),
-    ("synaptic", True): ("spk", "syn", "mem"),
-    ("alpha", False): ("syn", "inh", "mem"),
-}
-
-
 class _Call(NamedTuple):
     """What the kernel is told besides tensors."""
 
@@ -54,13 +46,10 @@ def fused_step(
     """Run one step; returns spikes and new states, or None if the kernel does not cover it."""
     if torch.compiler.is_compiling() or not _covered(neuron, x):
         return None
-    found = neuron.recurrence(x)
+    found = equation(neuron, x)
     if found is None or "dense" in found[2]:
         return None
     model, drive, numbers = found
-    numbers["threshold"] = neuron._value("threshold")
-    if not neuron._is_neutral("graded_spikes_factor"):
-        numbers["graded"] = neuron._value("graded_spikes_factor")
     if type(drive) is not Tensor or not drive.numel():
         return None
     dtype = drive.dtype
@@ -71,10 +60,11 @@ def fused_step(
             return None
     for value in numbers.values():
         learns = learns or value.requires_grad
-        if value.dim() and not _fits(value, drive):
+        if not expands(value, drive):
             return None
     fed = "V" in numbers
-    call = _Call(_head(neuron, model, fed, drive), _STATES_OF[model, fed], tuple(numbers))
+    names = ("spk", *STATES[model]) if fed else STATES[model]
+    call = _Call(_head(neuron, model, fed, drive), names, tuple(numbers))
     if learns and torch.is_grad_enabled():
         spk, *new = _apply(call, drive, *states, *numbers.values())  # type: ignore[no-untyped-call]
     else:
@@ -86,6 +76,7 @@ def _covered(neuron: SpikingNeuron, x: Tensor) -> bool:
     spike_grad = neuron.spike_grad
     return (
         type(spike_grad) is SurrogateGradient
+        and spike_grad.has_kernel_name
         and spike_grad.function in native.SURROGATES
         and not neuron._overridden
         and not neuron.inhibition
@@ -98,22 +89,8 @@ def _covered(neuron: SpikingNeuron, x: Tensor) -> bool:
     )
 
 
-def _fits(value: Tensor, x: Tensor) -> bool:
-    """Return whether one number per neuron expands to the input as it is."""
-    sizes = zip(reversed(value.shape), reversed(x.shape), strict=False)
-    return (
-        value.dtype == x.dtype
-        and value.is_cpu
-        and value.dim() <= x.dim()
-        and all(own in (1, size) for own, size in sizes)
-    )
-
-
 def _head(neuron: SpikingNeuron, model: str, fed: bool, x: Tensor) -> tuple[float, ...]:
-    mechanism = neuron._reset_mechanism
-    if mechanism == "zero" and neuron.zeroes_old_states:
-        mechanism = "zero_old"
-    kind, factor, soft = native.RESETS[mechanism]
+    kind, factor, soft = native.RESETS[reset_of(neuron)]
     spike_grad = neuron.spike_grad
     assert isinstance(spike_grad, SurrogateGradient)
     first, second, *_ = (*spike_grad.values, 0, 0)

@@ -1,0 +1,171 @@
+"""A step by the compiled kernel equals the step in torch operations, which is the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import snntorch as snn
+from snntorch import surrogate
+from snntorch._neurons import neurons
+from snntorch._unroll import native, step
+from tests.cases import Case
+from tests.unroll.test_unroll import (
+    KERNEL_CASES,
+    SURROGATES,
+    assert_close,
+    gradients,
+    learnable,
+    loop,
+    options,
+    some_states,
+)
+
+pytestmark = pytest.mark.skipif(
+    native.available() is not None, reason=f"no kernel: {native.available()}"
+)
+each = pytest.mark.parametrize("case", KERNEL_CASES, ids=str)
+each_mechanism = pytest.mark.parametrize(
+    ("case", "mechanism", "delay"),
+    [
+        pytest.param(case, mechanism, delay, id=f"{case}-{mechanism}-{delay}")
+        for case in KERNEL_CASES
+        for mechanism in case.resets
+        for delay in ((True, False) if case.reset_delay else (True,))
+    ],
+)
+
+
+@pytest.fixture
+def kernel_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """List the calls of the library."""
+    calls: list[str] = []
+    call = native._call
+
+    def counted(name: str, args: bytes) -> None:
+        calls.append(name)
+        call(name, args)
+
+    monkeypatch.setattr(native, "_call", counted)
+    return calls
+
+
+def by_torch(neuron: Any, x: Tensor, *states: Tensor) -> list[Tensor]:
+    """Run the loop in torch operations."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neurons, "fused_step", lambda *_: None)
+        return loop(neuron, x, *states)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@each_mechanism
+def test_the_numbers_are_the_same(
+    case: Case, mechanism: str, delay: bool, dtype: torch.dtype, kernel_steps: list[str]
+) -> None:
+    neuron = case.make(**options(mechanism, delay)).to(dtype)
+    x, states = case.input(15, dtype), some_states(case, neuron, dtype)
+    with torch.no_grad():
+        want = by_torch(neuron, x, *states)
+        kernel_steps.clear()
+        got = loop(neuron, x, *states)
+    assert kernel_steps == ["snn_forward"] * 15
+    assert 0 < want[0].float().mean() < 1
+    for one, other in zip(got, want, strict=True):
+        assert torch.equal(one, other)
+
+
+@each_mechanism
+def test_the_gradients_are_the_same(
+    case: Case, mechanism: str, delay: bool, kernel_steps: list[str]
+) -> None:
+    for dtype, rtol in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
+        neuron = learnable(case, **options(mechanism, delay)).to(dtype)
+        x, states = case.input(15, dtype).requires_grad_(), some_states(case, neuron, dtype)
+        want = gradients(by_torch, neuron, x, states)
+        got = gradients(loop, neuron, x, states)
+        assert_close(got, want, rtol)
+    assert kernel_steps.count("snn_backward") == 2 * 15
+
+
+@pytest.mark.parametrize("name", SURROGATES)
+@each
+def test_every_surrogate(case: Case, name: str) -> None:
+    neuron = learnable(case, spike_grad=SURROGATES[name]).double()
+    x, states = (
+        case.input(10, torch.float64).requires_grad_(),
+        some_states(case, neuron, torch.float64),
+    )
+    want = gradients(by_torch, neuron, x, states)
+    assert_close(gradients(loop, neuron, x, states), want, 1e-9)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 1, 3), (1,), (2, 4, 3)])
+def test_numbers_of_any_shape_that_expands(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    neuron = snn.Leaky(torch.rand(shape), torch.rand(shape), learn_beta=True).double()
+    x = torch.randn(10, 2, 4, 3, dtype=torch.float64).transpose(1, 2).contiguous().transpose(1, 2)
+    x.requires_grad_()
+    assert_close(gradients(loop, neuron, x, []), again(neuron, x), 1e-9)
+
+
+def again(neuron: Any, x: Tensor) -> list[Tensor | None]:
+    neuron.reset_mem()
+    return gradients(by_torch, neuron, x, [])
+
+
+def test_an_input_buffer_may_be_used_again() -> None:
+    neuron = snn.Leaky(0.9, learn_beta=True)
+    x = torch.randn(6, 4, 3)
+    buffer = torch.empty(4, 3)
+    out = []
+    for row in x:
+        out.append(neuron(buffer.copy_(row))[0])
+    torch.stack(out).sum().backward()
+    other = snn.Leaky(0.9, learn_beta=True)
+    torch.stack([other(row)[0] for row in x]).sum().backward()
+    assert other.beta.grad.item() != 0
+    torch.testing.assert_close(neuron.beta.grad, other.beta.grad)
+
+
+def test_what_comes_out_may_be_written_to() -> None:
+    neuron, other = snn.Leaky(0.9), snn.Leaky(0.9)
+    x = torch.randn(4, 3, requires_grad=True)
+    _, mem = neuron(x)
+    mem[:, 0] = 0
+    spk, _ = neuron(x, mem)
+    spk.sum().backward()
+    got, x.grad = x.grad, None
+    _, mem = other(x)
+    (other(x, mem * torch.tensor([0.0, 1.0, 1.0]))[0]).sum().backward()
+    torch.testing.assert_close(got, x.grad)
+
+
+def test_a_second_derivative_is_refused() -> None:
+    x = torch.randn(4, 3, requires_grad=True)
+    weight = torch.randn(4, 3, requires_grad=True)
+    spk, _ = snn.Leaky(0.9)(x)
+    (first,) = torch.autograd.grad((spk * weight).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
+
+
+def test_a_wrong_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = KERNEL_CASES[0]
+    neuron, x = case.make(), case.input()
+    right = loop(neuron, x)
+    monkeypatch.setitem(native.RESETS, "zero_old", native.RESETS["none"])
+    neuron = case.make(reset_mechanism="zero")
+    assert not torch.equal(loop(neuron, x)[0], by_torch(case.make(reset_mechanism="zero"), x)[0])
+    assert torch.equal(loop(case.make(), x)[0], right[0])
+
+
+def test_a_surrogate_with_odd_numbers_is_left_to_torch(kernel_steps: list[str]) -> None:
+    slope = surrogate.fast_sigmoid(torch.tensor([1.0, 2.0, 3.0]))  # type: ignore[arg-type]
+    assert (
+        step.fused_step(snn.Leaky(0.9, spike_grad=slope), torch.ones(2, 3), (torch.ones(2, 3),))
+        is None
+    )
+    assert not kernel_steps
