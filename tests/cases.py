@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
@@ -210,6 +211,24 @@ CASES = (
 SEQUENCE_NEURONS = ("AssociativeLeaky", "LeakyParallel", "LinearLeaky", "StateLeaky")
 PARENTS = ("LIF", "SpikingNeuron")
 LAYERS = ("BatchNormTT1d", "BatchNormTT2d", "GradedSpikes")
+
+
+def by_mechanism(cases: tuple[Case, ...] = CASES) -> pytest.MarkDecorator:
+    """Run a test on every reset of every case, delayed and at once."""
+    return pytest.mark.parametrize(
+        ("case", "mechanism", "delay"),
+        [
+            pytest.param(case, mechanism, delay, id=f"{case}-{mechanism}-{delay}")
+            for case in cases
+            for mechanism in case.resets
+            for delay in ((True, False) if case.reset_delay else (True,))
+        ],
+    )
+
+
+def options(mechanism: str, delay: bool) -> dict[str, Any]:
+    """Return the arguments that ask for a reset."""
+    return {"reset_mechanism": mechanism, **({} if delay else {"reset_delay": False})}
 
 
 def flat(result: Any) -> list[torch.Tensor]:

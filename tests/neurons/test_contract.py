@@ -19,25 +19,13 @@ import snntorch as snn
 from snntorch import surrogate, utils
 from snntorch.functional import quant
 from tests import cases
-from tests.cases import CASES, Case, flat, net, run
+from tests.cases import CASES, Case, by_mechanism, flat, net, options, run
 from tests.neurons.reference import simulate
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
 
 each = pytest.mark.parametrize("case", CASES, ids=str)
-each_mechanism = pytest.mark.parametrize(
-    ("case", "mechanism", "delay"),
-    [
-        pytest.param(case, mechanism, delay, id=f"{case}-{mechanism}-{delay}")
-        for case in CASES
-        for mechanism in case.resets
-        for delay in ((True, False) if case.reset_delay else (True,))
-    ],
-)
-
-
-def options(mechanism: str, delay: bool) -> dict[str, Any]:
-    return {"reset_mechanism": mechanism, **({} if delay else {"reset_delay": False})}
+each_mechanism = by_mechanism()
 
 
 def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:

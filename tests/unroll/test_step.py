@@ -12,7 +12,7 @@ import snntorch as snn
 from snntorch import surrogate
 from snntorch._neurons import neurons
 from snntorch._unroll import native, step
-from tests.cases import Case
+from tests.cases import Case, by_mechanism, options
 from tests.unroll.test_unroll import (
     KERNEL_CASES,
     SURROGATES,
@@ -20,7 +20,6 @@ from tests.unroll.test_unroll import (
     gradients,
     learnable,
     loop,
-    options,
     some_states,
 )
 
@@ -28,15 +27,7 @@ pytestmark = pytest.mark.skipif(
     native.available() is not None, reason=f"no kernel: {native.available()}"
 )
 each = pytest.mark.parametrize("case", KERNEL_CASES, ids=str)
-each_mechanism = pytest.mark.parametrize(
-    ("case", "mechanism", "delay"),
-    [
-        pytest.param(case, mechanism, delay, id=f"{case}-{mechanism}-{delay}")
-        for case in KERNEL_CASES
-        for mechanism in case.resets
-        for delay in ((True, False) if case.reset_delay else (True,))
-    ],
-)
+each_mechanism = by_mechanism(KERNEL_CASES)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import snntorch as snn
 from snntorch import surrogate, utils
 from snntorch._unroll import native, ops, recurrence
 from snntorch.functional import quant
-from tests.cases import CASES, Case, flat
+from tests.cases import CASES, Case, by_mechanism, flat, options
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
 
@@ -27,15 +27,7 @@ KERNEL_CASES = tuple(
     or case.kwargs.get("all_to_all") is False
 )
 kernel_cases = pytest.mark.parametrize("case", KERNEL_CASES, ids=str)
-each_mechanism = pytest.mark.parametrize(
-    ("case", "mechanism", "delay"),
-    [
-        pytest.param(case, mechanism, delay, id=f"{case}-{mechanism}-{delay}")
-        for case in CASES
-        for mechanism in case.resets
-        for delay in ((True, False) if case.reset_delay else (True,))
-    ],
-)
+each_mechanism = by_mechanism()
 BACKENDS = [
     "plain",
     pytest.param(
@@ -136,10 +128,6 @@ def assert_close(got: list[Any], want: list[Any], rtol: float) -> None:
             continue
         scale = float(other.abs().max())
         torch.testing.assert_close(one, other, rtol=rtol, atol=rtol * max(scale, 1e-30))
-
-
-def options(mechanism: str, delay: bool) -> dict[str, Any]:
-    return {"reset_mechanism": mechanism, **({} if delay else {"reset_delay": False})}
 
 
 def some_states(case: Case, neuron: Any, dtype: torch.dtype) -> list[Tensor]:
