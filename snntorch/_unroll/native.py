@@ -234,7 +234,8 @@ def _run(
 ) -> None:
     """Call a function of the library; the order is that of its struct Args."""
     kind, factor, soft = RESETS[rule.reset]
-    size = x.numel() // len(x)
+    x = _by_row(x)
+    size = x[0].numel()
     spread = [_spread(value, x.shape[1:]) for value in values]
     pairs = zip(spread, DEFAULTS, strict=True)
     args = _ARGS.pack(

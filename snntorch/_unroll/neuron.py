@@ -51,7 +51,9 @@ def to_sequence(owner: object, x: Any, num_steps: int | None) -> Sequence:
         return Sequence(x.unsqueeze(0), num_steps)
     hint = "Pass (time, batch, ...), or one step's input and `num_steps`."
     expect(x.dim() > 0 and len(x) > 0, owner, "`x` of at least one time step", shape_of(x), hint)
-    same = len(x) > 1 and x.stride(0) == 0 and not torch.compiler.is_compiling()
+    # Repeated rows are one, unless each has a gradient of its own
+    same = len(x) > 1 and x.stride(0) == 0 and not x.requires_grad
+    same = same and not torch.compiler.is_compiling()
     return Sequence(x[:1] if same else x, len(x))
 
 

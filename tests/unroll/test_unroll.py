@@ -224,6 +224,39 @@ def loop_from_zero(neuron: Any, x: Tensor) -> list[Tensor]:
     return loop(neuron, x)
 
 
+def drawn(*shape: int) -> Tensor:
+    return 2 * torch.randn(shape, dtype=torch.float64)
+
+
+LAYOUTS = {
+    "batch first": lambda: drawn(2, STEPS, 3, 4).transpose(0, 1),
+    "channels last": lambda: drawn(STEPS, 2, 4, 3).transpose(2, 3),
+    "rows that repeat": lambda: drawn(STEPS, 1, 3, 1).expand(STEPS, 2, 3, 4),
+    "every second step": lambda: drawn(2 * STEPS, 2, 3, 4)[::2],
+    "every second neuron": lambda: drawn(STEPS, 2, 3, 8)[..., ::2],
+    "the same at all times": lambda: drawn(2, 4, 3).transpose(1, 2).expand(STEPS, 2, 3, 4),
+}
+NEURONS = {
+    "leaky": lambda: snn.Leaky(0.9, learn_beta=True),
+    "alpha": lambda: snn.Alpha(0.9, 0.6, threshold=0.5, learn_alpha=True),
+    "dense": lambda: snn.RSynaptic(0.8, 0.9, linear_features=4),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", NEURONS)
+def test_any_layout_in_memory(name: str, layout: str, kernels: ModuleType) -> None:
+    torch.manual_seed(0)
+    neuron, x = NEURONS[name]().double(), LAYOUTS[layout]().requires_grad_()
+    assert not x.is_contiguous()
+    want, want_grads = loop_from_zero(neuron, x), gradients(loop_from_zero, neuron, x, [])
+    neuron.reset_mem()
+    for one, other in zip(unrolled(neuron, x), want, strict=True):
+        assert torch.equal(one, other)
+    neuron.reset_mem()
+    assert_close(gradients(unrolled, neuron, x, []), want_grads, 1e-9)
+
+
 @kernel_cases
 def test_an_input_that_never_changes(case: Case, kernels: ModuleType) -> None:
     neuron = learnable(case).double()
