@@ -330,7 +330,7 @@ class SpikingNeuron(ValueModule):
         Raises:
             ValueError: If there is no time step, ``record`` names something else, or a
                 state does not fit the input.
-            TypeError: If a state is passed with ``init_hidden=True``.
+            TypeError: If a state is passed with ``init_hidden=True``, or not all are.
 
         Examples:
             >>> import torch, snntorch as snn

@@ -62,6 +62,13 @@ def records(neuron: SpikingNeuron, record: str | tuple[str, ...] | None) -> tupl
     known = tuple(dict.fromkeys(("spk", *neuron.state_names)))
     if record is None:
         return ("spk",) if neuron.init_hidden and not neuron.output else known
+    expect(
+        isinstance(record, (str, tuple, list)),
+        neuron,
+        f"`record` to be a name or a tuple of names, of {known}",
+        repr(record),
+        error=TypeError,
+    )
     names = (record,) if isinstance(record, str) else tuple(record)
     for name in names:
         expect_choice(neuron, "record", name, known)
@@ -76,6 +83,14 @@ def unroll_neuron(
 ) -> Any:
     """Run all steps; returns what a call returns, or what ``record`` asks for, over time."""
     names = records(neuron, record)
+    expect(
+        len(given) in (0, len(neuron.state_names)),
+        neuron,
+        f"no states, or all of {neuron.state_names}",
+        len(given),
+        f"Start from `{', '.join(neuron.state_names)} = neuron.reset_mem()`.",
+        TypeError,
+    )
     run = None
     if why_stepped(neuron) is None and not torch._C._are_functorch_transforms_active():
         states = neuron._states(x.at(0), given or (None,) * len(neuron.state_names))

@@ -389,6 +389,12 @@ def test_gradcheck_of_the_operation(case: Case, kernels: ModuleType) -> None:
         (lambda n: n.unroll(torch.zeros(3), num_steps=0), ValueError, "`num_steps`"),
         (lambda n: n.unroll(torch.zeros(2, 3), record="syn"), ValueError, "'spk', 'mem'.*'syn'"),
         (lambda n: n.unroll(torch.zeros(2, 3), torch.zeros(2)), ValueError, "`mem` of shape"),
+        (lambda n: n.unroll(torch.zeros(2, 3), record=5), TypeError, "a name or a tuple.*5"),
+        (
+            lambda n: n.unroll(torch.zeros(2, 3), *[torch.zeros(3)] * 2),
+            TypeError,
+            r"all of \('mem',\), but got 2.\nStart from `mem = ",
+        ),
         (lambda n: snn.unroll(lambda x: x, torch.zeros(2)), TypeError, "torch.nn.Module"),
         (lambda n: snn.unroll(n, torch.zeros(2, 3), chunk=0), ValueError, "`chunk`"),
         (lambda n: snn.unroll(n, torch.zeros(2, 3), truncate=True), TypeError, "`chunk` with"),
