@@ -138,16 +138,20 @@ static const double INVERSE_FACTORIALS[] = {
 /* What a thread works with: rows of one number per neuron of its block. */
 #define DEFINE_BLOCK(real)                                                                  \
     typedef struct {                                                                        \
-        int64_t n, pitch, kept; /* kept: rows of a step on the way back */                  \
-        int past;               /* whether to write past the cache */                       \
+        int64_t n, pitch, kept, length; /* on the way back: rows of a step, steps at a time */ \
+        int past;                       /* whether to write past the cache */               \
         real factor, soft;                                                                  \
         real *value[VALUES], *drop, *drop_syn;                                              \
-        real *old[STATES], *new[STATES], *reached; /* states before and after a step; U */  \
-        const real *x, *outer[STATES], *slopes;    /* input, gradients, dS/dU */            \
-        const real *x_ahead, *ahead[STATES];       /* input and gradients of what follows */ \
-        real *out[STATES];                         /* where to put what is recorded */      \
-        real *carry[STATES], *total[VALUES], *grad_x, *sum_x;                               \
-        real *local, *spare[STATES], *slope, *zeros, *unused;                               \
+        const real *origin[STATES], *old[STATES];    /* states at first, before a step */   \
+        real *new[STATES], *reached;                 /* states after it, and its U */       \
+        const real *x, *outer[STATES], *slopes;      /* input, gradients, dS/dU */          \
+        const real *x_ahead, *ahead[STATES];         /* input and gradients of what follows */ \
+        real *out[STATES];                           /* where to put what is recorded */    \
+        const real *later[STATES];                   /* gradients of the states after it */ \
+        real *carry[STATES], *total[VALUES];         /* of those before it, of the numbers */ \
+        real *grad_x, *sum_x;                                                               \
+        real *even[STATES], *odd[STATES], *carried[STATES];                                 \
+        real *local, *spare[STATES], *slope, *zeros;                                        \
         real *trail, *starts; /* states of all steps of a segment, and where each starts */ \
     } Block_##real;
 
@@ -158,9 +162,9 @@ DEFINE_BLOCK(double)
 #define FOUR(rows) &(rows)[0], &(rows)[1], &(rows)[2], &(rows)[3]
 #define SIX(rows) FOUR(rows), &(rows)[4], &(rows)[5]
 #define ROWS_OF(b)                                                                          \
-    SIX((b)->value), &(b)->drop, &(b)->drop_syn, FOUR((b)->old), FOUR((b)->new),            \
-        &(b)->reached, FOUR((b)->carry), SIX((b)->total), &(b)->grad_x, &(b)->sum_x,        \
-        &(b)->local, FOUR((b)->spare), &(b)->slope, &(b)->zeros, &(b)->unused
+    SIX((b)->value), &(b)->drop, &(b)->drop_syn, FOUR((b)->even), FOUR((b)->odd),           \
+        &(b)->reached, FOUR((b)->carried), SIX((b)->total), &(b)->grad_x, &(b)->sum_x,      \
+        &(b)->local, FOUR((b)->spare), &(b)->slope, &(b)->zeros
 
 #define NEXT_BLOCK(work) __atomic_fetch_add(&(work)->next, (work)->block, __ATOMIC_RELAXED)
 
