@@ -7,16 +7,23 @@ at the end.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from snntorch._unroll import native
 from snntorch._unroll._buffers import empty
 from snntorch._unroll.ops import Call, backend, fitted, unpack
-from snntorch._unroll.recurrence import States
+from snntorch._unroll.recurrence import States, Values
+
+#: Bytes at whose multiples torch begins a tensor.
+ALIGNMENT = 64
+
+AtStep = Callable[[int], None]
 
 
 def recur_dense(
@@ -41,27 +48,20 @@ def recur_dense(
     return recorded, {name: over_time[name][-1] for name in names}
 
 
-def _room(x: Tensor, steps: int) -> Tensor:
-    """Return memory for a sequence of the input's rows."""
-    shape = (steps, *x.shape[1:])
-    return empty(shape, x.dtype) if x.is_cpu else x.new_empty(shape)
-
-
 class _Dense(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, call: Call, weight: Tensor, bias: Tensor | None, x: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         start, values = unpack(call, tensors)
-        run = backend(x, values).forward
         came, over_time = _room(x, call.steps), {n: _room(x, call.steps) for n in call.rule.states}
-        states = start
+        run = _Run(call, values, x, start, came, over_time)
+        forward = _forward(run)
+        spk = start["spk"]
         for t in range(call.steps):
-            came[t] = F.linear(states["spk"], weight, bias)
-            row = x[t : t + 1] if len(x) > 1 else x
-            _, states = run(call.rule, values, row, 1, {**states, "spk": came[t]}, ())
-            for name, state in states.items():
-                over_time[name][t] = state
+            _feed_back(spk, weight, bias, came[t])
+            forward(t)
+            spk = over_time["spk"][t]
         ctx.call = call
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(weight, x, came, *over_time.values(), *tensors)
@@ -75,34 +75,132 @@ class _Dense(torch.autograd.Function):
         names = call.rule.states
         over_time, tensors = dict(zip(names, rest, strict=False)), rest[len(names) :]
         start, values = unpack(call, tensors)
-        run = backend(x, values).backward
+        run = _Run(call, values, x, start, came, over_time)
         needs = ctx.needs_input_grad[4:]
-        wanted = frozenset(n for n, need in zip(call.names, needs, strict=True) if need)
         outside = {n: g for n, g in zip(names, grads, strict=True) if g is not None}
-        each = _room(x, call.steps)  # gradient of the input, and of what came back, at every step
-        carry: States = {}
-        totals: States = {}
+        wanted = [n for n, need in zip(call.names, needs, strict=True) if need and n not in names]
+        carry, totals = ({n: x.new_zeros(x.shape[1:]) for n in which} for which in (names, wanted))
+        each, features = _room(x, call.steps), x.shape[-1]
+        rows, through = each.view(call.steps, -1, features), carry["spk"].view(-1, features)
+        backward = _backward(run, outside, carry, each, totals)
         for t in reversed(range(call.steps)):
-            row = x[t : t + 1] if len(x) > 1 else x
-            before = {n: over_time[n][t - 1] for n in names} if t else start
-            later = {n: g[t] + carry[n] if n in carry else g[t] for n, g in outside.items()}
-            old, last = {**before, "spk": came[t]}, {**carry, **later}
-            part, carry, numbers = run(
-                call.rule, values, call.spike_grad, row, 1, old, {}, last, wanted
-            )
-            each[t] = part[0]
-            carry["spk"] = carry["spk"] @ weight
-            for name, total in numbers._asdict().items():
-                if total is not None and name in wanted:
-                    totals[name] = totals[name] + total if name in totals else total
+            backward(t)
+            torch.mm(rows[t], weight, out=through)
         grad_weight = grad_bias = None
-        rows = each.reshape(call.steps, -1, each.shape[-1])
         if ctx.needs_input_grad[1]:
-            spikes = over_time["spk"][:-1].reshape(-1, each.shape[-1])
-            first = start["spk"].reshape(-1, each.shape[-1])
+            spikes = over_time["spk"][:-1].reshape(-1, features)
+            first = start["spk"].reshape(-1, features)
             grad_weight = torch.addmm(rows[0].t() @ first, rows[1:].flatten(0, 1).t(), spikes)
         if ctx.needs_input_grad[2]:
             grad_bias = rows.flatten(0, 1).sum(0)
         grad_x = each if len(x) > 1 or call.steps == 1 else each.sum(0, keepdim=True)
         others = fitted({**totals, **carry}, call, tensors, needs)
         return None, grad_weight, grad_bias, grad_x, *others
+
+
+def _room(x: Tensor, steps: int) -> Tensor:
+    """Return memory for a sequence of the input's rows."""
+    shape = (steps, *x.shape[1:])
+    return empty(shape, x.dtype) if x.is_cpu else x.new_empty(shape)
+
+
+def _feed_back(spk: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
+    """Write to ``out`` what the dense layer returns, to the bit."""
+    # A product's rounding depends on where its rows begin, so they begin as in tensors of their own
+    aligned = not (spk.data_ptr() | out.data_ptr()) % ALIGNMENT
+    casts = torch.is_autocast_enabled(spk.device.type)
+    if aligned and spk.dim() == 2 and bias is not None and not casts:
+        torch.addmm(bias, spk, weight.t(), out=out)
+    else:
+        out.copy_(F.linear(spk if aligned else spk.clone(), weight, bias))
+
+
+class _Run(NamedTuple):
+    """What forward and backward share; came[t] is what came back at step t."""
+
+    call: Call
+    values: Values
+    x: Tensor
+    start: States
+    came: Tensor
+    over_time: States
+
+    def at(self, t: int) -> tuple[Tensor, States]:
+        """Return step t's input, as a sequence of one, and what it starts from."""
+        row = self.x[t : t + 1] if len(self.x) > 1 else self.x
+        states = {n: rows[t - 1] for n, rows in self.over_time.items()} if t else self.start
+        return row, {**states, "spk": self.came[t]}
+
+    def arguments(self, spike_grad: tuple[float, ...] = native.TABULATED) -> native.Args:
+        """Return the same for the compiled kernel, at any step."""
+        rule, _, steps, *_ = self.call
+        args = native.arguments(rule, self.values, self.x[:1], 1, {}, spike_grad)
+        args.follow(native.X, self.x, steps)
+        args.follow(native.FROM["spk"], self.came, steps)
+        for name, rows in self.over_time.items():
+            if name != "spk":
+                args.follow(native.FROM[name], rows, steps, before=self.start[name])
+        return args
+
+
+def _forward(run: _Run) -> AtStep:
+    """Return what runs step t and puts its states where they belong."""
+    kernels = backend(run.x, run.values)
+    if kernels is native:
+        args = run.arguments()
+        for name, rows in run.over_time.items():
+            args.follow(native.TO[name], rows, len(rows))
+        return lambda t: args.call("snn_forward", t)
+
+    def step(t: int) -> None:
+        row, old = run.at(t)
+        _, states = kernels.forward(run.call.rule, run.values, row, 1, old, ())
+        for name, state in states.items():
+            run.over_time[name][t] = state
+
+    return step
+
+
+def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: States) -> AtStep:
+    """Return what goes back through step t.
+
+    Args:
+        run: What ran forward.
+        outside: Gradients of the states at all times, where there are any.
+        carry: Those that come from later steps, to be replaced by those for earlier ones; the
+            spikes' has to go through the dense layer first.
+        each: Where to put the gradient of the input, and so of what came back, at each step.
+        totals: Gradients of the numbers, to be added to.
+    """
+    kernels, rule, spike_grad = backend(run.x, run.values), run.call.rule, run.call.spike_grad
+    known = native.surrogate_number(spike_grad)
+    if kernels is native and known != native.TABULATED:
+        args = run.arguments(known)
+        args.follow(native.GRAD_X, each, len(each))
+        args.point_all(native.LAST, carry)
+        args.point_all(native.TO, {n: c for n, c in carry.items() if n != "spk"})
+        for name, grad in outside.items():
+            args.follow(native.ROW[name], grad, len(each))
+        parts = {n: torch.empty_like(total) for n, total in totals.items()}
+        args.learn(parts)
+
+        def native_step(t: int) -> None:
+            args.call("snn_backward", t)
+            for name, total in totals.items():
+                total.add_(parts[name])
+
+        return native_step
+
+    def step(t: int) -> None:
+        row, old = run.at(t)
+        last = {n: c + outside[n][t] if n in outside else c for n, c in carry.items()}
+        part, states, numbers = kernels.backward(
+            rule, run.values, spike_grad, row, 1, old, {}, last, frozenset(totals)
+        )
+        each[t] = part[0]
+        for name, grad in states.items():
+            carry[name].copy_(grad)
+        for name, total in totals.items():
+            total.add_(getattr(numbers, name))
+
+    return step

@@ -54,13 +54,24 @@ SURROGATES = {
 #: Any other, whose derivative comes in a tensor; number and parameters.
 TABULATED: tuple[float, ...] = (0, 0.0, 0.0)
 #: What a number is where a rule has no use for it.
-DEFAULTS = (0.0, 0.0, 0.0, 1.0, 0.0, 1.0)
+DEFAULTS = dict(zip(VALUES, (0.0, 0.0, 0.0, 1.0, 0.0, 1.0), strict=True))
 #: Bytes of a tensor from which on it is written past the cache.
 STREAM = 4 << 20
 
 #: How Args and Scan are laid out in `_native.c`.
 _ARGS = struct.Struct("10q P q 4d" + 6 * "P d q " + 3 * "P q " + 4 * "P q " + "4P 4P 4P 6P")
 _SCAN = struct.Struct("7q P" + 3 * "P q ")
+
+#: Where in Args to say whether numbers learn, and where each of its parts begins.
+LEARN, X, EXCESS, GRAD_X = 5, 34, 36, 38
+NUMBER = {name: 16 + 3 * place for place, name in enumerate(VALUES)}
+ROW, FROM, LAST, TO = (
+    {name: begin + width * place for place, name in enumerate(RECORDS)}
+    for begin, width in ((40, 2), (48, 1), (52, 1), (56, 1))
+)
+TOTAL = {name: 60 + place for place, name in enumerate(VALUES)}
+#: What follows Args' first fields, as long as nothing is known.
+_UNKNOWN = [part for default in DEFAULTS.values() for part in (0, default, 0)] + [0] * 32
 
 
 @functools.cache
@@ -107,6 +118,128 @@ def covers(x: Tensor, values: Values) -> bool:
     )
 
 
+class Args:
+    """What the library is told: the fields of its struct, and the tensors they point to.
+
+    Args:
+        dtype: Of all tensors.
+        model: As in a `Rule`, like ``reset``, ``delay`` and ``feedback``.
+        steps: Number of steps.
+        size: Number of neurons.
+        spike_grad: Number of the surrogate and its two parameters, see `surrogate_number`.
+    """
+
+    __slots__ = ("fields", "followed", "kept")
+
+    def __init__(
+        self,
+        dtype: torch.dtype,
+        model: str,
+        reset: str,
+        delay: bool,
+        feedback: bool,
+        steps: int,
+        size: int,
+        spike_grad: tuple[float, ...] = TABULATED,
+    ) -> None:
+        kind, factor, soft = RESETS[reset]
+        past = steps * size * dtype.itemsize >= STREAM
+        self.fields: list[float] = [
+            *(DTYPES[dtype], MODELS[model], kind, not delay, feedback, False),
+            *(steps, size, torch.get_num_threads(), past, _threads()),
+            *(*spike_grad, factor, soft),
+            *_UNKNOWN,
+        ]
+        self.kept: list[Tensor] = []
+        self.followed: dict[int, list[int]] = {}
+
+    def copy(self) -> Args:
+        """Return the same, to be told more."""
+        new = Args.__new__(Args)
+        new.fields, new.kept, new.followed = self.fields.copy(), self.kept.copy(), self.followed
+        return new
+
+    def point(self, at: int, tensor: Tensor) -> None:
+        """Point at one row."""
+        tensor = tensor.contiguous()
+        self.kept.append(tensor)
+        self.fields[at] = tensor.data_ptr()
+
+    def point_all(self, at: dict[str, int], tensors: States) -> None:
+        """Point at one row each."""
+        for name, tensor in tensors.items():
+            self.point(at[name], tensor)
+
+    def rows(self, at: int, tensor: Tensor) -> None:
+        """Point at a row for each step, or at one for all."""
+        tensor = _by_row(tensor)
+        self.kept.append(tensor)
+        self.fields[at : at + 2] = _rows(tensor)
+
+    def follow(self, at: int, tensor: Tensor, steps: int, before: Tensor | None = None) -> None:
+        """Point at the row of the step that `call` names, or at that of the step before.
+
+        Args:
+            at: Field to set.
+            tensor: A row for each step, or one for all.
+            steps: Number of steps that can be named.
+            before: What comes before the first row, if it is to be the row of the step before.
+        """
+        tensor = _by_row(tensor)
+        first, stride = _rows(tensor)
+        addresses = [first + t * stride * tensor.itemsize for t in range(steps)]
+        self.kept.append(tensor)
+        if before is not None:
+            before = before.contiguous()
+            self.kept.append(before)
+            addresses = [before.data_ptr(), *addresses[:-1]]
+        self.followed[at] = addresses
+
+    def learn(self, totals: States) -> None:
+        """Ask for gradients of numbers, each neuron's own."""
+        self.fields[LEARN] = bool(totals)
+        self.point_all(TOTAL, totals)
+
+    def number(self, name: str, value: Tensor, shape: torch.Size) -> None:
+        """Set one of the numbers, for neurons of some shape."""
+        at = NUMBER[name]
+        if value.numel() == 1:
+            self.fields[at + 1] = value.item()
+            return
+        while value.shape[0] == 1:
+            value = value[0]
+        value = value.expand(shape[len(shape) - value.dim() :]).contiguous()
+        self.kept.append(value)
+        self.fields[at : at + 3] = value.data_ptr(), 0.0, value.numel()
+
+    def call(self, name: str, t: int = 0) -> None:
+        """Call a function of the library; for step ``t``, if anything was to follow it."""
+        for at, addresses in self.followed.items():
+            self.fields[at] = addresses[t]
+        _call(name, _ARGS.pack(*self.fields))
+
+
+def arguments(
+    rule: Rule,
+    values: Values,
+    x: Tensor,
+    steps: int,
+    old: States,
+    spike_grad: tuple[float, ...] = TABULATED,
+) -> Args:
+    """Return what forward and backward share."""
+    args = Args(
+        *(x.dtype, rule.model, rule.reset, rule.delay, rule.feedback),
+        *(steps, x[0].numel(), spike_grad),
+    )
+    for name, value in zip(VALUES, values, strict=True):
+        if value is not None:
+            args.number(name, value, x.shape[1:])
+    args.rows(X, x)
+    args.point_all(FROM, old)
+    return args
+
+
 def forward(
     rule: Rule, values: Values, x: Tensor, steps: int, old: States, record: tuple[str, ...]
 ) -> tuple[States, States]:
@@ -114,7 +247,11 @@ def forward(
     shape = x.shape[1:]
     recorded = {name: empty((steps, *shape), x.dtype) for name in record}
     last = {name: empty(shape, x.dtype) for name in rule.states}
-    _run("snn_forward", rule, values, x, steps, old, rows=recorded, to=last)
+    args = arguments(rule, values, x, steps, old)
+    for name, rows in recorded.items():
+        args.rows(ROW[name], rows)
+    args.point_all(TO, last)
+    args.call("snn_forward")
     return recorded, last
 
 
@@ -138,24 +275,17 @@ def backward(
         for name, value in zip(VALUES, values, strict=True)
         if value is not None and name in needs
     }
-    known = _known(spike_grad)
-    tabulated = known == TABULATED
-    slopes = _slopes(rule, values, spike_grad, x, steps, old) if tabulated else None
-    _run(
-        "snn_backward",
-        rule,
-        values,
-        x,
-        steps,
-        old,
-        rows={name: _by_row(grad) for name, grad in grads.items()},
-        to=grad_old,
-        last_grads={name: grad.contiguous() for name, grad in last_grads.items()},
-        totals=totals,
-        grad_x=grad_x,
-        excess=slopes,
-        spike_grad=known,
-    )
+    known = surrogate_number(spike_grad)
+    args = arguments(rule, values, x, steps, old, known)
+    if known == TABULATED:
+        args.rows(EXCESS, _slopes(rule, values, spike_grad, x, steps, old))
+    for name, rows in grads.items():
+        args.rows(ROW[name], rows)
+    args.learn(totals)
+    args.rows(GRAD_X, grad_x)
+    args.point_all(LAST, last_grads)
+    args.point_all(TO, grad_old)
+    args.call("snn_backward")
     return grad_x, grad_old, Values(*(totals.get(name) for name in VALUES))  # type: ignore[arg-type]
 
 
@@ -194,8 +324,8 @@ def scan(decay: Tensor, x: Tensor, reverse: bool = False) -> Tensor:
     return y
 
 
-def _known(spike_grad: SurrogateGradient) -> tuple[float, ...]:
-    """Return the number of a surrogate that the kernel knows, and its two parameters."""
+def surrogate_number(spike_grad: SurrogateGradient) -> tuple[float, ...]:
+    """Return the kernel's number of a surrogate and its two parameters, or `TABULATED`."""
     function, values = spike_grad.function, spike_grad.values
     if function not in SURROGATES or len(values) != len(function.parameters):
         return TABULATED
@@ -209,48 +339,13 @@ def _slopes(
 ) -> Tensor:
     """Return dS/dU at every step, evaluated by torch."""
     slopes = empty((steps, *x.shape[1:]), x.dtype)
-    _run("snn_forward", rule, values, x, steps, old, excess=slopes)
+    args = arguments(rule, values, x, steps, old)
+    args.rows(EXCESS, slopes)
+    args.call("snn_forward")
     ones = torch.ones_like(slopes[0])
     for excess in reversed(slopes.unbind()):  # the last step first, as some draw at random
         excess.copy_(spike_grad.function.gradient(excess, ones, *spike_grad.values))
     return slopes
-
-
-def _run(
-    name: str,
-    rule: Rule,
-    values: Values,
-    x: Tensor,
-    steps: int,
-    old: States,
-    *,
-    rows: States | None = None,
-    to: States | None = None,
-    last_grads: States | None = None,
-    totals: States | None = None,
-    grad_x: Tensor | None = None,
-    excess: Tensor | None = None,
-    spike_grad: tuple[float, ...] = TABULATED,
-) -> None:
-    """Call a function of the library; the order is that of its struct Args."""
-    kind, factor, soft = RESETS[rule.reset]
-    x = _by_row(x)
-    size = x[0].numel()
-    spread = [_spread(value, x.shape[1:]) for value in values]
-    pairs = zip(spread, DEFAULTS, strict=True)
-    args = _ARGS.pack(
-        *(DTYPES[x.dtype], MODELS[rule.model], kind, not rule.delay, rule.feedback, bool(totals)),
-        *(steps, size, torch.get_num_threads(), steps * size * x.itemsize >= STREAM, _threads()),
-        *(*spike_grad, factor, soft),
-        *(n for value, default in pairs for n in _number(value, default)),
-        *(*_rows(x), *_rows(excess), *_rows(grad_x)),
-        *(n for name in RECORDS for n in _rows(rows.get(name) if rows else None)),
-        *_pointers(RECORDS, old),
-        *_pointers(RECORDS, last_grads),
-        *_pointers(RECORDS, to),
-        *_pointers(VALUES, totals),
-    )
-    _call(name, args)
 
 
 def _call(name: str, args: bytes) -> None:
@@ -259,23 +354,6 @@ def _call(name: str, args: bytes) -> None:
         raise RuntimeError(library)
     if getattr(library, name)(args):
         raise MemoryError("The compiled kernel of snntorch found no memory to work with.")
-
-
-def _spread(value: Tensor | None, shape: torch.Size) -> Tensor | None:
-    """Return ``value`` so that it only has to be repeated to fill ``shape``."""
-    if value is None or value.numel() == 1:
-        return value
-    while value.shape[0] == 1:
-        value = value[0]
-    return value.expand(shape[len(shape) - value.dim() :]).contiguous()
-
-
-def _number(value: Tensor | None, default: float) -> tuple[int, float, int]:
-    if value is None:
-        return 0, default, 0
-    if value.numel() == 1:
-        return 0, value.item(), 0
-    return value.data_ptr(), 0.0, value.numel()
 
 
 def _repeated(decay: Tensor, shape: torch.Size) -> Tensor:
@@ -296,14 +374,6 @@ def _by_row(x: Tensor) -> Tensor:
     return x if x[0].is_contiguous() else x.contiguous()
 
 
-def _rows(x: Tensor | None) -> tuple[int, int]:
+def _rows(x: Tensor) -> tuple[int, int]:
     """Return where the rows are, and how far from each other."""
-    if x is None:
-        return 0, 0
     return x.data_ptr(), x.stride(0) if len(x) > 1 else 0
-
-
-def _pointers(names: tuple[str, ...], tensors: States | None) -> list[int]:
-    if not tensors:
-        return [0] * len(names)
-    return [tensors[name].data_ptr() if name in tensors else 0 for name in names]

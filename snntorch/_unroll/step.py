@@ -1,8 +1,7 @@
 """One time step on the CPU by the compiled kernel: the path of every eager time loop.
 
 Forward and backward are one call each, where the equation in torch operations takes seven and
-more. What costs time on small tensors is Python, so this module spells out what `native` does
-in general.
+more. What costs time on small tensors is Python, and tensors that nobody asks for.
 """
 
 from __future__ import annotations
@@ -15,29 +14,19 @@ from torch.autograd.function import once_differentiable
 
 from snntorch._unroll import native
 from snntorch._unroll.neuron import equation, expands, reset_of
-from snntorch._unroll.recurrence import RECORDS, STATES, VALUES
+from snntorch._unroll.recurrence import STATES
 from snntorch.surrogate import SurrogateGradient
 
 if TYPE_CHECKING:
     from snntorch._neurons.neurons import SpikingNeuron
 
-#: The fields of the library's struct, and where each kind of them begins.
-_FIELDS = [0] * 16 + [part for default in native.DEFAULTS for part in (0, default, 0)] + [0] * 32
-_VALUE = {name: 16 + 3 * place for place, name in enumerate(VALUES)}
-_X, _GRAD_X = 34, 38
-_ROW, _FROM, _LAST, _TO = (
-    {name: begin + width * place for place, name in enumerate(RECORDS)}
-    for begin, width in ((40, 2), (48, 1), (52, 1), (56, 1))
-)
-_TOTAL = {name: 60 + place for place, name in enumerate(VALUES)}
-
 
 class _Call(NamedTuple):
     """What the kernel is told besides tensors."""
 
-    head: tuple[float, ...]  # the first fields of the struct
+    args: native.Args  # with the numbers that are the same for all neurons
     states: tuple[str, ...]
-    numbers: tuple[str, ...]
+    numbers: tuple[str, ...]  # those that are tensors: they learn, or differ among neurons
 
 
 def fused_step(
@@ -58,17 +47,29 @@ def fused_step(
         learns = learns or state.requires_grad
         if state.dtype != dtype:
             return None
-    for value in numbers.values():
-        learns = learns or value.requires_grad
+    fed = "V" in numbers
+    spike_grad = neuron.spike_grad
+    assert isinstance(spike_grad, SurrogateGradient)
+    known = (native.SURROGATES[spike_grad.function], *spike_grad.values, 0, 0)[:3]
+    args = native.Args(
+        *(dtype, model, reset_of(neuron), neuron.reset_delay, fed, 1, drive.numel(), known)
+    )
+    tensors = {}
+    for name, value in numbers.items():
+        if value.requires_grad:
+            learns = True
+        elif not value.dim():
+            args.fields[native.NUMBER[name] + 1] = value.item()
+            continue
         if not expands(value, drive):
             return None
-    fed = "V" in numbers
+        tensors[name] = value
     names = ("spk", *STATES[model]) if fed else STATES[model]
-    call = _Call(_head(neuron, model, fed, drive), names, tuple(numbers))
+    call = _Call(args, names, tuple(tensors))
     if learns and torch.is_grad_enabled():
-        spk, *new = _apply(call, drive, *states, *numbers.values())  # type: ignore[no-untyped-call]
+        spk, *new = _apply(call, drive, *states, *tensors.values())  # type: ignore[no-untyped-call]
     else:
-        spk, *new = _forward(call, drive, *states, *numbers.values())
+        spk, *new = _forward(call, drive, *states, *tensors.values())
     return spk, (spk, *new) if fed else tuple(new)
 
 
@@ -89,68 +90,29 @@ def _covered(neuron: SpikingNeuron, x: Tensor) -> bool:
     )
 
 
-def _head(neuron: SpikingNeuron, model: str, fed: bool, x: Tensor) -> tuple[float, ...]:
-    kind, factor, soft = native.RESETS[reset_of(neuron)]
-    spike_grad = neuron.spike_grad
-    assert isinstance(spike_grad, SurrogateGradient)
-    first, second, *_ = (*spike_grad.values, 0, 0)
-    return (
-        native.DTYPES[x.dtype],
-        native.MODELS[model],
-        kind,
-        not neuron.reset_delay,
-        fed,
-        1,  # gradients of the numbers are wanted, perhaps
-        1,  # step
-        x.numel(),
-        torch.get_num_threads(),
-        0,  # keep what is written in the cache
-        native._threads(),
-        native.SURROGATES[spike_grad.function],
-        first,
-        second,
-        factor,
-        soft,
-    )
-
-
-def _fill(call: _Call, x: Tensor, tensors: tuple[Tensor, ...]) -> tuple[list[float], list[Any]]:
-    """Return the struct's fields with what forward and backward share, and what they point to."""
-    fields = _FIELDS.copy()
-    fields[:16] = call.head
-    count = len(call.states)
-    kept: list[Tensor] = [x.contiguous()]
-    fields[_X] = kept[0].data_ptr()
+def _filled(call: _Call, x: Tensor, tensors: tuple[Tensor, ...]) -> native.Args:
+    """Return what forward and backward tell the kernel; the first tensor kept is like ``x``."""
+    args, count = call.args.copy(), len(call.states)
+    args.point(native.X, x)
     for name, state in zip(call.states, tensors, strict=False):
-        kept.append(state.contiguous())
-        fields[_FROM[name]] = kept[-1].data_ptr()
+        args.point(native.FROM[name], state)
     for name, value in zip(call.numbers, tensors[count:], strict=True):
-        at = _VALUE[name]
-        if not value.dim():
-            fields[at + 1] = value.item()
-            continue
-        spread = native._spread(value, x.shape)
-        assert spread is not None
-        kept.append(spread)
-        fields[at : at + 3] = native._number(spread, 0.0)
-    return fields, kept
+        args.number(name, value, x.shape)
+    return args
 
 
 def _forward(call: _Call, x: Tensor, *tensors: Tensor) -> list[Tensor]:
     """Return the spikes and the new states, those fed back left out."""
-    fields, _kept = _fill(call, x, tensors)
-    out = [_like(x)]
-    fields[_ROW["spk"]] = out[0].data_ptr()
+    args = _filled(call, x, tensors)
+    like, fields = args.kept[0], args.fields
+    out = [torch.empty_like(like)]
+    fields[native.ROW["spk"]] = out[0].data_ptr()
     for name in call.states:
         if name != "spk":
-            out.append(_like(x))
-            fields[_TO[name]] = out[-1].data_ptr()
-    native._call("snn_forward", native._ARGS.pack(*fields))
+            out.append(torch.empty_like(like))
+            fields[native.TO[name]] = out[-1].data_ptr()
+    args.call("snn_forward")
     return out
-
-
-def _like(x: Tensor) -> Tensor:
-    return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
 class _Step(torch.autograd.Function):
@@ -171,29 +133,28 @@ class _Step(torch.autograd.Function):
 def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
     call: _Call = ctx.call
     x, *tensors = ctx.saved_tensors
-    fields, kept = _fill(call, x, tensors)
-    came = {"spk": _ROW["spk"], **{n: _LAST[n] for n in call.states if n != "spk"}}
-    for at, grad in zip(came.values(), grads, strict=True):
+    args = _filled(call, x, tensors)
+    like, fields = args.kept[0], args.fields
+    came = (native.ROW["spk"], *(native.LAST[name] for name in call.states if name != "spk"))
+    for at, grad in zip(came, grads, strict=True):
         if grad is not None:
-            kept.append(grad.contiguous())
-            fields[at] = kept[-1].data_ptr()
-    out = [_like(x)]
-    fields[_GRAD_X] = out[0].data_ptr()
-    for name in call.states:
-        out.append(_like(x))
-        fields[_TO[name]] = out[-1].data_ptr()
-    needs = ctx.needs_input_grad[1 + len(out) :]
-    totals = [_like(x) if need else None for need in needs]
-    for name, total in zip(call.numbers, totals, strict=True):
+            args.point(at, grad)
+    places = (native.GRAD_X, *(native.TO[name] for name in call.states))
+    totals = tuple(native.TOTAL[name] for name in call.numbers)
+    out: list[Tensor | None] = [None]
+    for at, needed in zip((*places, *totals), ctx.needs_input_grad[1:], strict=True):
+        grad = torch.empty_like(like) if needed else None
+        out.append(grad)
+        if grad is not None:
+            fields[at] = grad.data_ptr()
+            fields[native.LEARN] = fields[native.LEARN] or at >= native.TOTAL["threshold"]
+    args.call("snn_backward")
+    first = 1 + len(places)
+    for at, value in enumerate(tensors[len(call.states) :], first):
+        total = out[at]
         if total is not None:
-            fields[_TOTAL[name]] = total.data_ptr()
-    native._call("snn_backward", native._ARGS.pack(*fields))
-    values = zip(tensors[len(call.states) :], totals, strict=True)
-    return (
-        None,
-        *out,
-        *(None if t is None else t.sum_to_size(v.shape).to(v.dtype) for v, t in values),
-    )
+            out[at] = total.sum_to_size(value.shape).to(value.dtype)
+    return tuple(out)
 
 
 _differentiable_once = once_differentiable(_backward)
