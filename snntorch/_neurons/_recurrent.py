@@ -105,10 +105,11 @@ class RecurrentLIF(LIF):
     def _feedback(self) -> dict[str, Any] | None:
         """Return what a kernel needs to know of the feedback; None if it knows no such."""
         recurrent = self.recurrent
-        if type(recurrent) is RecurrentOneToOne and not hooked(recurrent):
+        if hooked(recurrent):
+            return None
+        if type(recurrent) is RecurrentOneToOne:
             return {"V": recurrent.V}
-        dense = type(recurrent) is nn.Linear and not hooked(recurrent)
-        return {"dense": recurrent} if dense else None
+        return {"through": recurrent} if type(recurrent) in (nn.Linear, SameConv2d) else None
 
     def _tie(self) -> None:
         """Let the feedback use this neuron's V, which its state_dict holds."""

@@ -111,7 +111,7 @@ class RLeaky(RecurrentLIF):
         return (self._decay("beta") * mem + input_ + self.recurrent(spk),)
 
     def recurrence(self, input_: Tensor) -> Recurrence:
-        """Return the model of the kernel and its numbers, if feedback is by V or dense."""
+        """Return the model of the kernel and its numbers, if it knows such a feedback."""
         feedback = self._feedback()
         if feedback is None:
             return None

@@ -113,7 +113,7 @@ class RSynaptic(RecurrentLIF):
         return syn, self._decay("beta") * mem + syn
 
     def recurrence(self, input_: Tensor) -> Recurrence:
-        """Return the model of the kernel and its numbers, if feedback is by V or dense."""
+        """Return the model of the kernel and its numbers, if it knows such a feedback."""
         feedback = self._feedback()
         if feedback is None:
             return None

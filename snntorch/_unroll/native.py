@@ -54,7 +54,7 @@ SURROGATES = {
 #: Any other, whose derivative comes in a tensor; number and parameters.
 TABULATED: tuple[float, ...] = (0, 0.0, 0.0)
 #: What a number is where a rule has no use for it.
-DEFAULTS = dict(zip(VALUES, (0.0, 0.0, 0.0, 1.0, 0.0, 1.0), strict=True))
+DEFAULTS = dict(zip(VALUES, (0.0, 0.0, 0.0, 1.0, 1.0, 1.0), strict=True))
 #: Bytes of a tensor from which on it is written past the cache.
 STREAM = 4 << 20
 

@@ -154,9 +154,11 @@ def _by_kernel(
     if found is None or spike_grad is None or x.rows.dtype not in _DTYPES:
         return None
     model, drive, numbers = found
-    dense: nn.Linear | None = numbers.pop("dense", None)
+    dense: nn.Module | None = numbers.pop("through", None)
     if dense is not None:
-        if torch.compiler.is_compiling() or dense.weight.dtype != drive.dtype:
+        if not isinstance(dense, nn.Linear) or dense.weight.dtype != drive.dtype:
+            return None
+        if torch.compiler.is_compiling():
             return None
         numbers["V"] = torch.ones((), device=drive.device)
     step = drive[0]
@@ -244,12 +246,15 @@ def describe(neuron: SpikingNeuron) -> str:
     reason = why_stepped(neuron)
     threshold = neuron._value("threshold").detach()
     found = neuron.recurrence(threshold)
+    through = found[2].get("through") if found is not None else None
     if reason is None and found is None:
         reason = "no kernel knows its equation"
-    if reason is not None or found is None:
+    if reason is None and not isinstance(through, (nn.Linear, type(None))):
+        reason = f"no kernel feeds spikes back through {type(through).__name__}"
+    if reason is not None:
         return f"step by step: {reason}"
     kernels = backend(threshold.new_empty(1, 1), Values(threshold, threshold))
     missing = {"cpu": native, "cuda": cuda}.get(threshold.device.type)
     why = missing.available() if kernels is recurrence and missing is not None else None
-    how = "a loop of fused steps" if "dense" in found[2] else "one kernel over all time"
+    how = "a loop of fused steps" if through is not None else "one kernel over all time"
     return f"{how}: {kernels.DESCRIPTION}" + (f" ({why})" if why else "")

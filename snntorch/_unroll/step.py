@@ -36,18 +36,22 @@ def fused_step(
     if torch.compiler.is_compiling() or not _covered(neuron, x):
         return None
     found = equation(neuron, x)
-    if found is None or "dense" in found[2]:
+    if found is None or type(found[1]) is not Tensor or not found[1].numel():
         return None
     model, drive, numbers = found
-    if type(drive) is not Tensor or not drive.numel():
-        return None
+    fed = "V" in numbers
+    through = numbers.pop("through", None)
+    if through is not None:
+        fed, came = True, through(states[0])
+        if came.shape != drive.shape:
+            return None
+        states = (came, *states[1:])  # V is 1
     dtype = drive.dtype
     learns = drive.requires_grad
     for state in states:
         learns = learns or state.requires_grad
         if state.dtype != dtype:
             return None
-    fed = "V" in numbers
     spike_grad = neuron.spike_grad
     assert isinstance(spike_grad, SurrogateGradient)
     known = (native.SURROGATES[spike_grad.function], *spike_grad.values, 0, 0)[:3]

@@ -507,6 +507,22 @@ def test_dense_feedback_is_a_loop_of_fused_steps(
     assert len(stepped_calls) == STEPS
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(7, 5), (1, 16), (33, 100), (64, 256), (3, 2, 16)], ids=str)
+def test_dense_feedback_has_the_bits_of_the_loop(
+    shape: tuple[int, ...], bias: bool, kernels: ModuleType
+) -> None:
+    # The rounding of a product depends on the layer's shape and on where rows begin in memory
+    torch.manual_seed(0)
+    neuron = snn.RLeaky(0.9, linear_features=shape[-1])
+    neuron.recurrent = nn.Linear(shape[-1], shape[-1], bias=bias)
+    x = torch.randn(STEPS, *shape)
+    want = loop(neuron, x)
+    neuron.reset_mem()
+    for got, same in zip(unrolled(neuron, x), want, strict=True):
+        assert torch.equal(got, same)
+
+
 def test_hooks_see_each_step() -> None:
     net = nn.Sequential(nn.Linear(3, 3), snn.Leaky(0.9, init_hidden=True))
     seen: list[Tensor] = []
