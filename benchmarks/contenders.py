@@ -50,6 +50,7 @@ class Contender:
         reset: Its reset mechanism, by the name ``snntorch.Leaky`` gives it.
         own_gradient: How its gradient differs from this package's, if it does.
         exact: Whether its spikes equal this package's bit for bit, layer by layer.
+        silent: Whether it leaves the neurons out: a floor under the others' times.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Contender:
     reset: str = "subtract"
     own_gradient: str = ""
     exact: bool = False
+    silent: bool = False
 
 
 # --- this package ---------------------------------------------------------------------
@@ -223,8 +225,41 @@ class BareNeuron(PlainNeuron):
         return self.spike_grad(mem - self.threshold), mem
 
 
+# --- what is left without neurons -----------------------------------------------------
+
+
+class NoNeuron(nn.Module):
+    """Hands its input on as spikes and as membrane."""
+
+    def reset_mem(self) -> tuple[Tensor]:
+        return (torch.zeros(0),)
+
+    def forward(self, x: Tensor, mem: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+class OneBatch(nn.Module):
+    """The other layers on all time steps as one batch; once where the input is constant."""
+
+    def __init__(self, layers: Layers, keep_mem: bool, reset: str) -> None:
+        super().__init__()
+        first = next(number for number, layer in enumerate(layers) if isinstance(layer, LIF))
+        own = [copy.deepcopy(layer) for layer in layers if not isinstance(layer, LIF)]
+        self.once, self.each = nn.Sequential(*own[:first]), nn.Sequential(*own[first:])
+
+    def forward(self, x: Tensor, num_steps: int | None) -> Records:
+        first = self.once(x)
+        rows = first.expand(num_steps, *first.shape).flatten(0, 1)
+        out = self.each(rows).unflatten(0, (num_steps, len(x)))
+        return out, out
+
+
 UNROLL = Contender("snntorch.unroll", Unrolled)
 STEPS = Contender("snntorch, step by step", StepLoop, exact=True)
 SOFT = Contender("snntorch.unroll, soft reset", Unrolled, reset="soft")
 LOOP = Contender("loop of torch ops", lambda *net: StepLoop(*net, neuron=PlainNeuron), exact=True)
 BARE = Contender("bare torch ops", lambda *net: StepLoop(*net, neuron=BareNeuron), exact=True)
+BATCH = Contender("no neurons, one batch", OneBatch, silent=True)
+SILENT = Contender(
+    "no neurons", lambda *net: StepLoop(*net, neuron=lambda *_: NoNeuron()), silent=True
+)

@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 import peers
 import torch
 import torch.nn.functional as F
-from contenders import BARE, LIF, LOOP, SOFT, STEPS, UNROLL, Contender, Layers
+from contenders import (
+    BARE,
+    BATCH,
+    LIF,
+    LOOP,
+    SILENT,
+    SOFT,
+    STEPS,
+    UNROLL,
+    Contender,
+    Layers,
+)
 from torch import Tensor, nn
 
 
@@ -208,12 +219,12 @@ WORKLOADS = {
     ),
     "W2": Workload(
         "784-1000-10, T=25, batch 128: training step (tutorial 5)",
-        contenders=(UNROLL, *OTHERS),
+        contenders=(UNROLL, *OTHERS, BATCH),
         **DENSE,
     ),
     "W2-loop": Workload(
         "the same net, in the loop that users have",
-        contenders=(STEPS, LOOP),
+        contenders=(STEPS, LOOP, SILENT),
         **(DENSE | {"memory": False}),
     ),
     "W3": Workload(
@@ -223,7 +234,7 @@ WORKLOADS = {
         num_steps=50,
         copied=50 * 32 * (12 * 12 * 12 + 64 * 4 * 4),
         copied_as="4 T B (12 12 12 + 64 4 4): the hidden spikes",
-        contenders=(UNROLL, *OTHERS),
+        contenders=(UNROLL, *OTHERS, BATCH),
         **TRAINING,
     ),
     "W4": Workload(
