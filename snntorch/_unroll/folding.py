@@ -99,10 +99,10 @@ def fold(module: nn.Module, rows: Tensor) -> Tensor | None:
     Returns:
         The outputs, (time, batch, ...); None if the steps do not begin with a batch.
     """
-    steps, row = len(rows), rows[0]
     if type(module) not in BATCHED:
         out: Tensor = module(rows)
         return out
+    steps, row = len(rows), rows[0]
     first = 1
     if isinstance(module, nn.Flatten):
         first = module.start_dim % row.dim()

@@ -230,7 +230,7 @@ def arguments(
     """Return what forward and backward share."""
     args = Args(
         *(x.dtype, rule.model, rule.reset, rule.delay, rule.feedback),
-        *(steps, x[0].numel(), spike_grad),
+        *(steps, x.shape[1:].numel(), spike_grad),
     )
     for name, value in zip(VALUES, values, strict=True):
         if value is not None:
@@ -376,4 +376,4 @@ def _by_row(x: Tensor) -> Tensor:
 
 def _rows(x: Tensor) -> tuple[int, int]:
     """Return where the rows are, and how far from each other."""
-    return x.data_ptr(), x.stride(0) if len(x) > 1 else 0
+    return x.data_ptr(), x.stride(0) if x.shape[0] > 1 else 0

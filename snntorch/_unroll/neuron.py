@@ -36,7 +36,7 @@ class Sequence(NamedTuple):
     @property
     def is_constant(self) -> bool:
         """Whether the input is the same at all times."""
-        return len(self.rows) < self.steps
+        return self.rows.shape[0] < self.steps
 
     def at(self, t: int) -> Tensor:
         """Return the input of step ``t``."""
@@ -52,9 +52,10 @@ def to_sequence(owner: object, x: Any, num_steps: int | None) -> Sequence:
     hint = "Pass (time, batch, ...), or one step's input and `num_steps`."
     expect(x.dim() > 0 and len(x) > 0, owner, "`x` of at least one time step", shape_of(x), hint)
     # Repeated rows are one, unless each has a gradient of its own
-    same = len(x) > 1 and x.stride(0) == 0 and not x.requires_grad
+    steps = x.shape[0]
+    same = steps > 1 and x.stride(0) == 0 and not x.requires_grad
     same = same and not torch.compiler.is_compiling()
-    return Sequence(x[:1] if same else x, len(x))
+    return Sequence(x[:1] if same else x, steps)
 
 
 def records(neuron: SpikingNeuron, record: str | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -201,15 +202,15 @@ def why_stepped(neuron: SpikingNeuron) -> str | None:
 
 def hooked(module: nn.Module) -> bool:
     """Return whether something watches the calls of a module."""
-    own = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    everywhere = (
-        "_global_forward_hooks",
-        "_global_forward_pre_hooks",
-        "_global_backward_hooks",
-        "_global_backward_pre_hooks",
-    )
-    return any(getattr(module, name) for name in own) or any(
-        getattr(module_hooks, name) for name in everywhere
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or module_hooks._global_forward_hooks
+        or module_hooks._global_forward_pre_hooks
+        or module_hooks._global_backward_hooks
+        or module_hooks._global_backward_pre_hooks
     )
 
 
