@@ -4,9 +4,11 @@
     python benchmarks/sequences.py --only W1,T --rounds 7 --json out/sequences.json
 
 Every contender's spikes and gradients are compared with this package's before anything is
-timed. Each round then runs all contenders of a workload once, in random order, so that a
-machine whose speed drifts slows all alike; ratios are taken within a round. Times are
-medians, brackets hold the quartiles. "Copies" counts how many copies of the stated record
+timed. Each round then runs all contenders of a workload, in random order, so that a machine
+whose speed drifts slows all alike; ratios are taken within a round. As in a training loop,
+what is timed follows an untimed call of the same contender. Nets without their neurons are a
+floor: what is left when neurons take no time at all. Times are medians, brackets hold the
+quartiles. "Copies" counts how many copies of the stated record
 (read once, written once, between used buffers) would take the same time: a layer's forward
 and backward pass must at least read its input and write its spikes, then read their
 gradient and the input and write the input's gradient, which is two and a half copies.
