@@ -183,7 +183,8 @@ class SpikingNeuron(ValueModule):
 
         Returns:
             The model (see ``snntorch._unroll.recurrence``), what drives it, and its numbers
-            by name; None if no kernel covers the neuron, which is then run step by step.
+            by name, ``"through"`` being the layer that spikes come back through, if there is
+            one; None if no kernel covers the neuron, which is then run step by step.
         """
         return None
 
