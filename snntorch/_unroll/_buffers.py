@@ -94,5 +94,5 @@ def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """
     size = prod(shape) * dtype.itemsize
     if size < SMALL or not FLAGS:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device="cpu")
     return torch.frombuffer(POOL.take(size), dtype=dtype).view(shape)

@@ -91,7 +91,7 @@ def backward(
     for name in RECORDS:
         arguments[f"{name}_rows"], arguments[f"{name}_stride"] = _rows(grads.get(name))
         last = last_grads.get(name)
-        arguments[f"last_{name}"] = None if last is None else last.contiguous()
+        arguments[f"last_{name}"] = None if last is None else last.contiguous().resolve_neg()
         arguments[f"{name}_grad"] = grad_old.get(name)
     name, parameters = _in_kernel(spike_grad)
     slopes = None if name else _slopes(rule, values, spike_grad, x, steps, old)
@@ -178,6 +178,7 @@ def _launch(
         return
     for name, value in values._asdict().items():
         arguments[f"{name}_ptr"], arguments[f"{name}_period"] = _periodic(value, x)
+    x, old = x.resolve_neg(), {name: state.resolve_neg() for name, state in old.items()}
     arguments |= {f"old_{name}": old.get(name) for name in RECORDS}
     # a thread takes one neuron, or four at once where the others keep the device busy
     block = 128 if size < 1 << 20 else 512
@@ -216,13 +217,14 @@ def _periodic(value: Tensor | None, x: Tensor) -> tuple[Tensor | None, int]:
         del sizes[0]
     repeated = x.shape[x.dim() - len(sizes) :]
     row = value.reshape(sizes).to(x.device, x.dtype).expand(repeated).contiguous()
-    return row, row.numel()
+    return row.resolve_neg(), row.numel()
 
 
 def _rows(rows: Tensor | None) -> tuple[Tensor | None, int]:
     """Return rows, each contiguous, and the distance from one to the next."""
     if rows is None:
         return None, 0
+    rows = rows.resolve_neg()
     if rows.stride(0) == 0 or len(rows) == 1:
         return rows[:1].contiguous(), 0
     rows = rows if rows[0].is_contiguous() else rows.contiguous()

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from snntorch._unroll import native
 from snntorch._unroll._buffers import empty
-from snntorch._unroll.ops import Call, backend, fitted, unpack
+from snntorch._unroll.ops import Call, backend, fitted, to_save, unpack
 from snntorch._unroll.recurrence import States, Values
 
 #: Bytes at whose multiples torch begins a tensor.
@@ -45,7 +45,8 @@ def recur_dense(
     names = call.rule.states
     over_time = dict(zip(names, out, strict=True))
     recorded = {name: over_time[name] for name in call.record}
-    return recorded, {name: over_time[name][-1] for name in names}
+    # In memory of their own: what is done to a state must not show in what was recorded
+    return recorded, {name: over_time[name][-1].clone() for name in names}
 
 
 class _Dense(torch.autograd.Function):
@@ -64,7 +65,7 @@ class _Dense(torch.autograd.Function):
             spk = over_time["spk"][t]
         ctx.call = call
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(weight, x, came, *over_time.values(), *tensors)
+        ctx.save_for_backward(*to_save(weight, x, came, *over_time.values(), *tensors))
         return tuple(over_time.values())
 
     @staticmethod
@@ -108,8 +109,8 @@ def _feed_back(spk: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) ->
     """Write to ``out`` what the dense layer returns, to the bit."""
     # A product's rounding depends on where its rows begin, so they begin as in tensors of their own
     aligned = not (spk.data_ptr() | out.data_ptr()) % ALIGNMENT
-    casts = torch.is_autocast_enabled(spk.device.type)
-    if aligned and spk.dim() == 2 and bias is not None and not casts:
+    simple = spk.is_cpu and spk.dim() == 2 and not torch.is_autocast_enabled("cpu")
+    if aligned and simple and bias is not None:
         torch.addmm(bias, spk, weight.t(), out=out)
     else:
         out.copy_(F.linear(spk if aligned else spk.clone(), weight, bias))

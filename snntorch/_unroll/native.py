@@ -112,6 +112,7 @@ def covers(x: Tensor, values: Values) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype in DTYPES
+        and x.layout is torch.strided
         and x.dim() > 1  # torch promotes among tensors without a dimension
         and x.numel() > 0
         and all(v is None or (v.is_cpu and (v.dim() == 0 or v.dtype == x.dtype)) for v in values)
@@ -161,7 +162,7 @@ class Args:
 
     def point(self, at: int, tensor: Tensor) -> None:
         """Point at one row."""
-        tensor = tensor.contiguous()
+        tensor = _plain(tensor)
         self.kept.append(tensor)
         self.fields[at] = tensor.data_ptr()
 
@@ -190,7 +191,7 @@ class Args:
         addresses = [first + t * stride * tensor.itemsize for t in range(steps)]
         self.kept.append(tensor)
         if before is not None:
-            before = before.contiguous()
+            before = _plain(before)
             self.kept.append(before)
             addresses = [before.data_ptr(), *addresses[:-1]]
         self.followed[at] = addresses
@@ -208,7 +209,7 @@ class Args:
             return
         while value.shape[0] == 1:
             value = value[0]
-        value = value.expand(shape[len(shape) - value.dim() :]).contiguous()
+        value = _plain(value.expand(shape[len(shape) - value.dim() :]))
         self.kept.append(value)
         self.fields[at : at + 3] = value.data_ptr(), 0.0, value.numel()
 
@@ -365,8 +366,14 @@ def _repeated(decay: Tensor, shape: torch.Size) -> Tensor:
     return _by_row(decay)
 
 
+def _plain(x: Tensor) -> Tensor:
+    """Return ``x``, or a copy, so that its memory holds its numbers one after the other."""
+    return x.contiguous().resolve_neg()
+
+
 def _by_row(x: Tensor) -> Tensor:
     """Return ``x``, or a copy whose rows are contiguous; one row if all are the same."""
+    x = x.resolve_neg()
     if x.is_contiguous():
         return x
     if x.stride(0) == 0:

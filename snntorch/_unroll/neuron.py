@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
 from snntorch._unroll import cuda, native, recurrence
 from snntorch._unroll.dense import recur_dense
-from snntorch._unroll.ops import Call, backend, recur
+from snntorch._unroll.ops import Call, backend, recorded_elsewhere, recur, transformed
 from snntorch._unroll.recurrence import Rule, Values
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
 
@@ -54,7 +54,7 @@ def to_sequence(owner: object, x: Any, num_steps: int | None) -> Sequence:
     # Repeated rows are one, unless each has a gradient of its own
     steps = x.shape[0]
     same = steps > 1 and x.stride(0) == 0 and not x.requires_grad
-    same = same and not torch.compiler.is_compiling()
+    same = same and not recorded_elsewhere()
     return Sequence(x[:1] if same else x, steps)
 
 
@@ -93,7 +93,7 @@ def unroll_neuron(
         TypeError,
     )
     run = None
-    if why_stepped(neuron) is None and not torch._C._are_functorch_transforms_active():
+    if why_stepped(neuron) is None and not transformed():
         states = neuron._states(x.at(0), given or (None,) * len(neuron.state_names))
         run = _by_kernel(neuron, x, states, names)
     if run is None:
@@ -157,10 +157,9 @@ def _by_kernel(
     model, drive, numbers = found
     dense: nn.Module | None = numbers.pop("through", None)
     if dense is not None:
-        if not isinstance(dense, nn.Linear) or dense.weight.dtype != drive.dtype:
+        if recorded_elsewhere() or not _feeds_back(dense, drive):
             return None
-        if torch.compiler.is_compiling():
-            return None
+        assert isinstance(dense, nn.Linear)
         numbers["V"] = torch.ones((), device=drive.device)
     step = drive[0]
     fits = all(state.dtype == step.dtype and state.shape == step.shape for state in states)
@@ -181,6 +180,17 @@ def _by_kernel(
     return tuple(recorded[inner[name]] for name in names)
 
 
+def _feeds_back(layer: nn.Module, drive: Tensor) -> bool:
+    """Return whether a layer is dense, and takes a step's spikes to a step's drive."""
+    size = drive.shape[-1:]
+    return (
+        isinstance(layer, nn.Linear)
+        and layer.weight.dtype == drive.dtype
+        and layer.weight.shape == size * 2
+        and (layer.bias is None or layer.bias.shape == size)
+    )
+
+
 def why_stepped(neuron: SpikingNeuron) -> str | None:
     """Return why this neuron is run step by step, whatever its input; None if it need not be."""
     spike_grad = surrogate_of(neuron.spike_grad)
@@ -192,18 +202,19 @@ def why_stepped(neuron: SpikingNeuron) -> str | None:
         "its spike_grad is a function of each step": spike_grad is None,
     }
     if spike_grad is not None and not spike_grad.has_kernel_name:
-        compiling = torch.compiler.is_compiling()
-        reasons["the compiler cannot be told of its spike_grad"] = compiling
+        told = recorded_elsewhere()
+        reasons["the compiler cannot be told of its spike_grad"] = told
         reasons["its surrogate is not proportional to the gradient that comes in"] = (
-            not compiling and not spike_grad.is_proportional
+            not told and not spike_grad.is_proportional
         )
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def hooked(module: nn.Module) -> bool:
-    """Return whether something watches the calls of a module."""
+    """Return whether something watches the calls of a module, or stands in for them."""
     return bool(
-        module._forward_hooks
+        "forward" in module.__dict__
+        or module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks

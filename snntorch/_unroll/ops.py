@@ -12,12 +12,35 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.autograd.function import once_differentiable
 
 from snntorch import surrogate
 from snntorch._unroll import cuda, native, recurrence
 from snntorch._unroll.recurrence import VALUES, Rule, States, Values
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
+
+
+def recorded_elsewhere() -> bool:
+    """Return whether operations are recorded, or run, by others: a compiler, a tracer, a mode.
+
+    They see torch's operations, and know nothing of a kernel that writes to memory.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._is_tracing()
+        or torch._C._len_torch_dispatch_stack() > 0
+    )
+
+
+def transformed() -> bool:
+    """Return whether a function is transformed: by `torch.func`, or by forward-mode AD."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def to_save(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return tensors that can be kept for the way back; those of inference mode cannot."""
+    return tuple(tensor.clone() if tensor.is_inference() else tensor for tensor in tensors)
 
 
 def backend(x: Tensor, values: Values) -> ModuleType:
@@ -58,7 +81,7 @@ def recur(call: Call, x: Tensor, tensors: Sequence[Tensor]) -> tuple[States, Sta
     Returns:
         What was recorded by name, each (time, ...), and the last states by name.
     """
-    if torch.compiler.is_compiling() or type(x) is not Tensor:
+    if recorded_elsewhere() or type(x) is not Tensor:
         out = torch.ops.snntorch.recurrence(x, [*tensors], *_spelled(call))
     else:
         out = _Recurrence.apply(call, x, *tensors)  # type: ignore[no-untyped-call]
@@ -113,7 +136,7 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.call = call
-        ctx.save_for_backward(x, *tensors)
+        ctx.save_for_backward(*to_save(x, *tensors))
         ctx.set_materialize_grads(False)
         return tuple(_forward(call, x, tensors))
 

@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from snntorch._unroll import native
 from snntorch._unroll.neuron import equation, expands, reset_of
+from snntorch._unroll.ops import recorded_elsewhere, to_save, transformed
 from snntorch._unroll.recurrence import STATES
 from snntorch.surrogate import SurrogateGradient
 
@@ -33,7 +34,7 @@ def fused_step(
     neuron: SpikingNeuron, x: Tensor, states: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Run one step; returns spikes and new states, or None if the kernel does not cover it."""
-    if torch.compiler.is_compiling() or not _covered(neuron, x):
+    if recorded_elsewhere() or transformed() or not _covered(neuron, x):
         return None
     found = equation(neuron, x)
     if found is None or type(found[1]) is not Tensor or not found[1].numel():
@@ -88,8 +89,8 @@ def _covered(neuron: SpikingNeuron, x: Tensor) -> bool:
         and not neuron.state_quant
         and x.is_cpu
         and x.dtype in native.DTYPES
+        and x.layout is torch.strided
         and x.dim() > 0  # torch promotes among tensors without a dimension
-        and not torch._C._are_functorch_transforms_active()
         and native.available() is None
     )
 
@@ -124,7 +125,7 @@ class _Step(torch.autograd.Function):
     def forward(ctx: Any, call: _Call, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.call = call
         # A buffer that the next input is written to must not be what the way back reads
-        ctx.save_for_backward(x if x.requires_grad else x.clone(), *tensors)
+        ctx.save_for_backward(x if x.requires_grad else x.clone(), *to_save(*tensors))
         ctx.set_materialize_grads(False)
         return tuple(_forward(call, x, *tensors))
 
