@@ -91,8 +91,8 @@ class ValueModule(nn.Module):
         self._neutral = {}
         for name in ("graded_spikes_factor", *self.decay_names):
             value = self._buffers.get(name)
-            if type(value) is not Tensor or value.is_meta:
-                continue
+            if type(value) is not Tensor or value.is_meta or value.is_inference():
+                continue  # nothing to look at, or nobody counts what is written to it
             in_range = value == 1 if name not in self.decay_names else (value >= 0) & (value <= 1)
             if in_range.all():
                 self._neutral[name] = (value, value._version)

@@ -38,9 +38,9 @@ def transformed() -> bool:
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
-def to_save(*tensors: Tensor) -> tuple[Tensor, ...]:
+def to_save(*tensors: Tensor) -> list[Tensor]:
     """Return tensors that can be kept for the way back; those of inference mode cannot."""
-    return tuple(tensor.clone() if tensor.is_inference() else tensor for tensor in tensors)
+    return [tensor.clone() if tensor.is_inference() else tensor for tensor in tensors]
 
 
 def backend(x: Tensor, values: Values) -> ModuleType:

@@ -74,7 +74,7 @@ def fused_step(
     if learns and torch.is_grad_enabled():
         spk, *new = _apply(call, drive, *states, *tensors.values())  # type: ignore[no-untyped-call]
     else:
-        spk, *new = _forward(call, drive, *states, *tensors.values())
+        spk, *new = _forward(args, call, drive, *states, *tensors.values())
     return spk, (spk, *new) if fed else tuple(new)
 
 
@@ -95,21 +95,20 @@ def _covered(neuron: SpikingNeuron, x: Tensor) -> bool:
     )
 
 
-def _filled(call: _Call, x: Tensor, tensors: tuple[Tensor, ...]) -> native.Args:
-    """Return what forward and backward tell the kernel; the first tensor kept is like ``x``."""
-    args, count = call.args.copy(), len(call.states)
+def _fill(args: native.Args, call: _Call, x: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """Tell the kernel what forward and backward share; returns a tensor like all others."""
+    count = len(call.states)
     args.point(native.X, x)
     for name, state in zip(call.states, tensors, strict=False):
         args.point(native.FROM[name], state)
     for name, value in zip(call.numbers, tensors[count:], strict=True):
         args.number(name, value, x.shape)
-    return args
+    return args.kept[0]
 
 
-def _forward(call: _Call, x: Tensor, *tensors: Tensor) -> list[Tensor]:
+def _forward(args: native.Args, call: _Call, x: Tensor, *tensors: Tensor) -> list[Tensor]:
     """Return the spikes and the new states, those fed back left out."""
-    args = _filled(call, x, tensors)
-    like, fields = args.kept[0], args.fields
+    like, fields = _fill(args, call, x, tensors), args.fields
     out = [torch.empty_like(like)]
     fields[native.ROW["spk"]] = out[0].data_ptr()
     for name in call.states:
@@ -127,7 +126,7 @@ class _Step(torch.autograd.Function):
         # A buffer that the next input is written to must not be what the way back reads
         ctx.save_for_backward(x if x.requires_grad else x.clone(), *to_save(*tensors))
         ctx.set_materialize_grads(False)
-        return tuple(_forward(call, x, *tensors))
+        return tuple(_forward(call.args.copy(), call, x, *tensors))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
@@ -138,8 +137,8 @@ class _Step(torch.autograd.Function):
 def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
     call: _Call = ctx.call
     x, *tensors = ctx.saved_tensors
-    args = _filled(call, x, tensors)
-    like, fields = args.kept[0], args.fields
+    args = call.args.copy()
+    like, fields = _fill(args, call, x, tensors), args.fields
     came = (native.ROW["spk"], *(native.LAST[name] for name in call.states if name != "spk"))
     for at, grad in zip(came, grads, strict=True):
         if grad is not None:

@@ -156,13 +156,22 @@ def test_a_layer_with_a_forward_of_its_own_is_stepped() -> None:
 @each_run
 @pytest.mark.parametrize("name", ["Leaky", "Alpha", "one to one"])  # nn.Linear refuses such spikes
 def test_training_goes_on_from_states_of_inference(name: str, run: Run) -> None:
-    neuron = made(name, init_hidden=True)
+    neuron = made(name, init_hidden=True).requires_grad_(False)
     with torch.inference_mode():
         neuron.unroll(torch.rand(STEPS, *SHAPE))
     x = torch.rand(STEPS, *SHAPE, requires_grad=True)
     run(neuron, x)[0].sum().backward()
     assert x.grad is not None
     assert x.grad.abs().sum() > 0
+
+
+@each_run
+@each_neuron
+def test_a_neuron_of_inference(name: str, run: Run) -> None:
+    x = 2 * torch.rand(STEPS, *SHAPE)
+    want = by_torch(made(name), x)
+    with torch.inference_mode():
+        assert_same(run(made(name).to("cpu"), x), want)
 
 
 def test_a_sparse_step() -> None:
