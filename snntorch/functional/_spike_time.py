@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,13 +24,23 @@ from snntorch.functional.acc import (
     labelled,
     nth_spike_step,
     readable,
+    widened,
 )
 
 __all__ = ["SpikeTime"]
 
 
+#: One time or several, as ``on_target`` and ``off_target`` may give them.
+Times: TypeAlias = "float | Sequence[float] | Tensor | np.ndarray[Any, Any]"
+
+
+def _plain(times: Any) -> Any:
+    """Return what a tensor or an array holds, anything else as it is."""
+    return times.tolist() if isinstance(times, (Tensor, np.ndarray)) else times
+
+
 def _several(times: Any) -> tuple[float, ...]:
-    return tuple(times) if isinstance(times, Sequence) else (times,)
+    return tuple(map(_plain, times)) if isinstance(times, Sequence) else (times,)
 
 
 class SpikeTime(nn.Module):
@@ -48,7 +59,8 @@ class SpikeTime(nn.Module):
     Args:
         target_is_time: ``True`` expects spike times as targets, not class labels.
         on_target: Target time of the labelled class; with ``multi_spike`` a sequence of times.
-            Negative times count from the end: -1 is the last step.
+            Both may be tensors or arrays. Negative times count from the end: -1 is the last
+            step.
         off_target: Target time of the other classes, likewise.
         tolerance: A spike less than this many steps off its target counts as on target.
         multi_spike: ``True`` takes several spikes of each output, not the first alone.
@@ -57,7 +69,7 @@ class SpikeTime(nn.Module):
         - ``spk_out``: (num_steps, batch, num_outputs).
         - ``targets``: (batch); with ``target_is_time`` as the times.
         - returns the times and their targets, each (batch, num_outputs), with ``multi_spike``
-          (num_spikes, batch, num_outputs).
+          (num_spikes, batch, num_outputs); in float32 if the spikes are in half precision.
 
     Raises:
         ValueError: If an option, a shape, a label or a time does not fit.
@@ -76,12 +88,13 @@ class SpikeTime(nn.Module):
     def __init__(
         self,
         target_is_time: bool = False,
-        on_target: float | Sequence[float] = 0,
-        off_target: float | Sequence[float] = -1,
+        on_target: Times = 0,
+        off_target: Times = -1,
         tolerance: float = 0,
         multi_spike: bool = False,
     ) -> None:
         super().__init__()
+        on_target, off_target = _plain(on_target), _plain(off_target)
         expect_number(self, "tolerance", tolerance)
         expect(tolerance >= 0, self, "`tolerance` >= 0", tolerance)
         if not target_is_time:
@@ -117,13 +130,14 @@ class SpikeTime(nn.Module):
         else:
             labels = class_labels(self, targets, (batch, *further), num_outputs, spk_out.device)
             wanted = self.labels_to_spike_times(labels, num_outputs)
-        wanted = torch.where(wanted < 0, wanted + num_steps, wanted).to(spk_out.dtype)
+        several = self.multi_spike
+        times = self.MultiSpike(spk_out, len(wanted)) if several else self.FirstSpike(spk_out)
+        wanted = wanted.to(times.dtype)
+        wanted = torch.where(wanted < 0, wanted + num_steps, wanted)
         if wanted.numel() and readable(wanted):
             earliest = wanted.amin().item()
             what = f"target times of at least {-num_steps}, the first of {num_steps} steps"
             expect(earliest >= 0, self, what, earliest - num_steps)
-        several = self.multi_spike
-        times = self.MultiSpike(spk_out, len(wanted)) if several else self.FirstSpike(spk_out)
         return self.Tolerance(times, wanted, self.tolerance), wanted
 
     def _target_times(self, targets: Tensor, spk_out: Tensor) -> Tensor:
@@ -148,9 +162,9 @@ class SpikeTime(nn.Module):
         expect_floating("SpikeTime", "spk_rec", spk_rec)
         expect_count("SpikeTime", "spk_count", spk_count)
         step = nth_spike_step(spk_rec, spk_count)
-        spike = spk_rec.gather(0, step)
+        spike = widened(spk_rec.gather(0, step))
         # exactly zero, and minus one in the gradient
-        return step.to(spk_rec.dtype) + (spike.detach() - spike)
+        return step.to(spike.dtype) + (spike.detach() - spike)
 
     @staticmethod
     def Tolerance(spk_time: Tensor, target: Tensor, tolerance: float) -> Tensor:

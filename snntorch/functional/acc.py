@@ -6,6 +6,8 @@ A record is what a network's output layer did, stacked over time:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,9 +17,22 @@ from snntorch._checks import expect, expect_count, expect_tensor, shape_of
 __all__ = ["accuracy_rate", "accuracy_temporal"]
 
 
+def expect_stacked(owner: object, name: str, record: Any) -> None:
+    """Raise unless ``record`` is a tensor of real numbers: a list of its steps is none."""
+    expect(
+        isinstance(record, Tensor),
+        owner,
+        f"`{name}` to be a torch.Tensor",
+        type(record).__name__,
+        "Collect what the net returns at every step and pass torch.stack(list).",
+        TypeError,
+    )
+    expect(not record.is_complex(), owner, f"a real `{name}`", record.dtype, error=TypeError)
+
+
 def expect_record(owner: object, name: str, record: Tensor) -> None:
     """Raise unless ``record`` is a tensor of steps, samples and outputs."""
-    expect_tensor(owner, name, record)
+    expect_stacked(owner, name, record)
     expect(
         record.dim() >= 3 and record.shape[0] > 0,
         owner,
@@ -36,9 +51,15 @@ def expect_float_record(owner: object, name: str, record: Tensor) -> None:
 
 def expect_floating(owner: object, name: str, record: Tensor) -> None:
     """Raise unless ``record`` is a tensor of floating-point numbers."""
-    expect_tensor(owner, name, record)
+    expect_stacked(owner, name, record)
     what, hint = f"`{name}` of a floating-point dtype", f"Convert it with {name}.float()."
     expect(record.is_floating_point(), owner, what, record.dtype, hint, TypeError)
+
+
+def widened(record: Tensor) -> Tensor:
+    """Return a record to compute with: bfloat16 counts to 256, float16 to 2048, no further."""
+    half = record.is_floating_point() and record.element_size() < 4
+    return record.float() if half else record
 
 
 def expect_population(owner: object, population_code: bool, num_classes: int) -> None:
@@ -66,8 +87,9 @@ def class_labels(
     shape: tuple[int, ...],
     num_classes: int,
     device: torch.device,
+    ignored: int | None = None,
 ) -> Tensor:
-    """Check class labels and bring them to ``device``."""
+    """Check class labels, of which ``ignored`` is no class, and bring them to ``device``."""
     expect_tensor(owner, "targets", targets)
     expect(
         not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool),
@@ -85,6 +107,8 @@ def class_labels(
     )
     if readable(targets):
         outside = targets[(targets < 0) | (targets >= num_classes)]
+        if ignored is not None:
+            outside = outside[outside != ignored]
         expect(
             outside.numel() == 0,
             owner,
@@ -165,6 +189,7 @@ def accuracy_rate(
     owner = "accuracy_rate"
     expect_record(owner, "spk_out", spk_out)
     expect_population(owner, population_code, num_classes)
+    spk_out = widened(spk_out)
     if population_code:
         spk_out = pool(owner, spk_out, num_classes)
     return _hit_rate(owner, spk_out.sum(0).argmax(1), targets, spk_out.shape[2])

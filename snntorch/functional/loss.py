@@ -6,12 +6,14 @@ Make a loss once, then call it with a record and the targets::
     loss = loss_fn(spk_rec, targets)
 
 A record is (num_steps, batch, num_outputs), targets are class labels (batch); further axes
-(pixels, say) may follow in both.
+(pixels, say) may follow in both. The cross-entropies leave out samples labelled -100.
+
+Losses have the dtype of the record, float32 if that is in half precision: bfloat16 counts to
+256, no further. Gradients have the dtype of the record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -26,13 +28,14 @@ from snntorch._checks import (
     owner_name,
     shape_of,
 )
-from snntorch.functional._spike_time import SpikeTime
+from snntorch.functional._spike_time import SpikeTime, Times
 from snntorch.functional.acc import (
     class_labels,
     expect_float_record,
     expect_population,
     labelled,
     pool,
+    widened,
 )
 
 __all__ = [
@@ -48,6 +51,10 @@ __all__ = [
 ]
 
 
+#: The label of a sample that costs nothing, as in torch.
+IGNORED = -100
+
+
 class LossFunctions:
     """What all losses share: the checks, class weights, reduction and description.
 
@@ -57,8 +64,8 @@ class LossFunctions:
         reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"``: one value per sample,
             for square errors one per output.
         weight: One factor per class, (num_classes), for what a sample of that class costs.
-            The weighted mean of a cross-entropy is divided by the sum of the weights, as in
-            :func:`torch.nn.functional.cross_entropy`, that of square errors by their number.
+            The mean is that of these costs, and not divided by the sum of the weights as in
+            :func:`torch.nn.functional.cross_entropy`; :class:`ce_temporal_loss` alone is.
 
     Attributes:
         reads: The record the loss is computed from: ``"spk"``, the output spikes, or
@@ -97,15 +104,15 @@ class LossFunctions:
     def __call__(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of a record: of spikes, or of what ``reads`` says."""
         expect_float_record(self, f"{self.reads}_out", spk_out)
-        return self._compute_loss(spk_out, targets)
+        return self._compute_loss(widened(spk_out), targets)
 
     def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
         raise NotImplementedError(f"{self.__name__} has to define _compute_loss(record, targets).")
 
-    def _labels(self, targets: Tensor, scores: Tensor) -> Tensor:
+    def _labels(self, targets: Tensor, scores: Tensor, ignored: int | None = None) -> Tensor:
         """Return the labels of ``scores`` (batch, num_classes), checked and next to them."""
         shape = (len(scores), *scores.shape[2:])
-        return class_labels(self, targets, shape, scores.shape[1], scores.device)
+        return class_labels(self, targets, shape, scores.shape[1], scores.device, ignored)
 
     def _class_weight(self, like: Tensor, num_classes: int) -> Tensor | None:
         if self.weight is None:
@@ -115,8 +122,10 @@ class LossFunctions:
         return self.weight.to(like)
 
     def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Return the cross-entropy; with a weight the mean of what each sample costs."""
         weight = self._class_weight(scores, scores.shape[1])
-        return F.cross_entropy(scores, labels, weight, reduction=self.reduction)
+        reduction = self.reduction if weight is None else "none"
+        return self._reduce(F.cross_entropy(scores, labels, weight, reduction=reduction))
 
     def _weigh(self, squares: Tensor, labels: Tensor, num_classes: int, axis: int = 1) -> Tensor:
         """Multiply the square errors of a sample, along ``axis``, by its class's weight."""
@@ -183,7 +192,7 @@ class ce_rate_loss(_PopulationLoss):
     def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
         scores = self._pool(record)
         num_steps = len(scores)
-        labels = self._labels(targets, scores[0])
+        labels = self._labels(targets, scores[0], IGNORED)
         labels = labels.expand(num_steps, *labels.shape).flatten(0, 1)
         loss = self._cross_entropy(scores.flatten(0, 1), labels)
         if self.reduction == "none":
@@ -216,7 +225,7 @@ class ce_count_loss(_PopulationLoss):
 
     def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
         counts = self._pool(record).sum(self.time_axis)
-        return self._cross_entropy(counts, self._labels(targets, counts))
+        return self._cross_entropy(counts, self._labels(targets, counts, IGNORED))
 
 
 class ce_max_membrane_loss(LossFunctions):
@@ -250,7 +259,7 @@ class ce_max_membrane_loss(LossFunctions):
 
     def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
         highest = record.max(self.time_axis).values
-        return self._cross_entropy(highest, self._labels(targets, highest))
+        return self._cross_entropy(highest, self._labels(targets, highest, IGNORED))
 
 
 class ce_temporal_loss(LossFunctions):
@@ -287,7 +296,11 @@ class ce_temporal_loss(LossFunctions):
     def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
         time = SpikeTime.FirstSpike(record)
         scores = -time if self.inverse == "negate" else 1 / (time + 1)
-        return self._cross_entropy(scores, self._labels(targets, scores))
+        labels, weight = (
+            self._labels(targets, scores, IGNORED),
+            self._class_weight(scores, scores.shape[1]),
+        )
+        return F.cross_entropy(scores, labels, weight, reduction=self.reduction)
 
 
 class mse_count_loss(_PopulationLoss):
@@ -297,11 +310,13 @@ class mse_count_loss(_PopulationLoss):
     rate, as in ``mse_count_loss(0.8, 0.2)``, keeps their neurons from falling silent.
 
     .. math::
-        \mathcal{L}_{b, i} = \frac{1}{T} \Bigl(\sum_t S_{b, i}[t] - r_{b, i}\,T P\Bigr)^2
+        \mathcal{L}_{b, i} = \frac{1}{T}
+            \Bigl(\sum_t S_{b, i}[t] - \lfloor r_{b, i}\,T P \rfloor\Bigr)^2
 
     with the spikes :math:`S` (``spk_out``), :math:`T` steps, :math:`P` outputs per class and
     the target rate :math:`r` in spikes per step: ``correct_rate`` for the labelled class,
-    ``incorrect_rate`` for the others.
+    ``incorrect_rate`` for the others. The target is a whole number of spikes: a rate of 0.75
+    asks for 18 spikes in 25 steps, a negative one for none.
 
     Args:
         correct_rate, incorrect_rate: Target rates of the labelled class and of the others.
@@ -337,12 +352,13 @@ class mse_count_loss(_PopulationLoss):
         counts = self._pool(record).sum(self.time_axis)
         labels = self._labels(targets, counts)
         num_steps, num_classes = len(record), counts.shape[1]
-        most = num_steps * (record.shape[2] // num_classes)
-        error = torch.where(
-            labelled(labels, num_classes),
-            counts - self.correct_rate * most,
-            counts - self.incorrect_rate * most,
+        size = record.shape[2] // num_classes
+        correct, incorrect = (
+            max(int(num_steps * rate * size), 0)
+            for rate in (self.correct_rate, self.incorrect_rate)
         )
+        is_label = labelled(labels, num_classes)
+        error = torch.where(is_label, counts - correct, counts - incorrect)
         return self._reduce(self._weigh(error**2, labels, num_classes) / num_steps)
 
 
@@ -450,8 +466,8 @@ class mse_temporal_loss(LossFunctions):
     def __init__(
         self,
         target_is_time: bool = False,
-        on_target: float | Sequence[float] = 0,
-        off_target: float | Sequence[float] = -1,
+        on_target: Times = 0,
+        off_target: Times = -1,
         tolerance: float = 0,
         multi_spike: bool = False,
         reduction: str = "mean",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from snntorch._checks import expect_finite, expect_tensor, owner_name
+from snntorch._checks import expect_finite, owner_name
+from snntorch.functional.acc import expect_stacked, widened
 
 __all__ = ["l1_rate_sparsity"]
 
@@ -26,7 +27,7 @@ class l1_rate_sparsity:
 
     Shape:
         - spk_out: any, usually ``[num_steps, batch, num_outputs]``
-        - output: a scalar
+        - output: a scalar, of at least float32
 
     Raises:
         ValueError: If ``Lambda`` is not finite.
@@ -51,6 +52,6 @@ class l1_rate_sparsity:
 
     def __call__(self, spk_out: torch.Tensor) -> torch.Tensor:
         """Return the price of all spikes in ``spk_out``."""
-        expect_tensor(self, "spk_out", spk_out)
+        expect_stacked(self, "spk_out", spk_out)
         counts = spk_out.to(torch.promote_types(spk_out.dtype, torch.uint8))  # no abs() of bool
-        return self.Lambda * counts.abs().sum()
+        return self.Lambda * widened(counts).abs().sum()

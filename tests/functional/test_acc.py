@@ -133,6 +133,16 @@ def test_every_dtype_of_spikes(dtype):
     assert SF.accuracy_temporal(spk, torch.tensor([1, 1])) == 0.5
 
 
+@pytest.mark.parametrize("dtype, most", [(torch.bfloat16, 256), (torch.float16, 2048)])
+@pytest.mark.parametrize("size", [1, 3])
+def test_half_precision_counts_every_spike(dtype, most, size):
+    spk = torch.zeros(most + 4, 2, 2 * size, dtype=dtype)
+    spk[:most, :, ::size] = 1
+    spk[most, 0, size] = spk[most, 1, 0] = 1  # one more than the dtype can count to
+    assert SF.accuracy_rate(spk, torch.tensor([1, 0]), size > 1, 2) == 1
+    assert SF.accuracy_rate(spk, torch.tensor([0, 1]), size > 1, 2) == 0
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
 def test_every_integer_dtype_of_labels(dtype):
     assert SF.accuracy_rate(torch.eye(3)[None], torch.tensor([0, 1, 0], dtype=dtype)) == (
@@ -158,6 +168,11 @@ def test_result_is_a_plain_number():
 SPK = torch.ones(4, 2, 6)
 LABELS = torch.tensor([0, 1])
 WRONG = {
+    "list": (SF.accuracy_rate, (list(SPK), LABELS), TypeError, r"got list.\n.*torch.stack\(list"),
+    "tuple": (SF.accuracy_temporal, ((SPK[0],), LABELS), TypeError, r"tuple.\n.*torch.stack"),
+    "complex": (SF.accuracy_rate, (SPK * 1j, LABELS), TypeError, "a real `spk_out`, but got torch"),
+    "complex times": (SF.accuracy_temporal, (SPK * 1j, LABELS), TypeError, "a real `spk_out`"),
+    "ignored label": (SF.accuracy_rate, (SPK, LABELS - 100), ValueError, "got label -100, -99"),
     "no tensor": (SF.accuracy_rate, (SPK.tolist(), LABELS), TypeError, "`spk_out` to be a torch"),
     "no time": (SF.accuracy_rate, (SPK[0], LABELS), ValueError, r"\[num_steps, batch, num_outputs"),
     "no step": (SF.accuracy_rate, (SPK[:0], LABELS), ValueError, "at least one step"),

@@ -119,7 +119,7 @@ def reference_squares(
             if name == "mse_count_loss":
                 count = x[:, b, c * size : (c + 1) * size].sum()
                 rate = kw.get("correct_rate", 1) if right else kw.get("incorrect_rate", 0)
-                rows.append((count - rate * steps * size) ** 2 / steps)
+                rows.append((count - math.floor(rate * steps * size)) ** 2 / steps)
             elif name == "mse_membrane_loss":
                 wanted = kw.get("on_target", 1) if right else kw.get("off_target", 0)
                 rows.append(sum((x[t, b, c] - wanted) ** 2 for t in range(steps)) / steps)
@@ -136,10 +136,14 @@ def reference(name: str, x: torch.Tensor, targets: torch.Tensor, kw: dict[str, A
     weight, reduction = kw.get("weight"), kw.get("reduction", "mean")
     if name.startswith("ce"):
         each = [
-            F.cross_entropy(scores, targets, weight, reduction=reduction)
+            F.cross_entropy(scores, targets, weight, reduction="none")
             for scores in reference_scores(name, x, kw)
         ]
-        return sum(each) / len(each)
+        costs = sum(each) / len(each)
+        average = costs.mean()
+        if name == "ce_temporal_loss" and weight is not None:
+            average = costs.sum() / weight[targets].sum()
+        return {"mean": average, "sum": costs.sum(), "none": costs}[reduction]
     squares = reference_squares(name, x, targets, kw)
     if weight is not None:
         squares = torch.stack([weight[targets[b]] * squares[b] for b in range(len(targets))])
@@ -373,17 +377,161 @@ def test_membrane_targets_over_time_with_pixels():
     torch.testing.assert_close(loss_fn(mem, over_time[:, 0, 0]), loss_fn(mem, shared))
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+HALF = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
-def test_dtype_is_kept(loss, dtype):
+def test_dtype_is_at_least_single(loss, dtype):
     record = spikes(6, 3, 2)
     x = record.to(dtype).requires_grad_()
     weight = torch.tensor([1.0, 2.0])
     value = loss(weight=weight)(x, torch.tensor([0, 1, 1], dtype=torch.uint8))
     value.backward()
-    assert value.dtype == x.grad.dtype == dtype
+    assert value.dtype == torch.promote_types(dtype, torch.float32)
+    assert x.grad.dtype == dtype
     exact = loss(weight=weight.double())(record, torch.tensor([0, 1, 1]))
-    torch.testing.assert_close(value.double(), exact, rtol=2e-2, atol=2e-2)
+    torch.testing.assert_close(value.double(), exact, rtol=1e-6, atol=1e-6)
+
+
+@HALF
+@pytest.mark.parametrize("name, kw", VARIANTS)
+def test_half_precision_loses_nothing_of_a_long_record(name, kw, dtype):
+    record, targets = spikes(4099, 2, 6).to(dtype), labels(2, 3)
+    loss_fn = getattr(SF, name)(**kw)
+    single, half = record.float().requires_grad_(), record.clone().requires_grad_()
+    want, got = loss_fn(single, targets), loss_fn(half, targets)
+    assert torch.equal(got, want)
+    got.backward()
+    want.backward()
+    assert torch.equal(half.grad, single.grad.to(dtype))
+
+
+@HALF
+def test_half_precision_tells_late_spikes_apart(dtype):
+    spk = torch.zeros(4100, 1, 2, dtype=dtype)
+    spk[4097, 0, 0] = spk[4098, 0, 1] = 1
+    assert SF.SpikeTime.FirstSpike(spk).tolist() == [[4097, 4098]]
+    times, wanted = SF.SpikeTime(on_target=4097, off_target=-2)(spk, torch.tensor([0]))
+    assert times.tolist() == wanted.tolist() == [[4097, 4098]]
+    ends = torch.tensor([[-3, -2]], dtype=dtype)  # none of which the record's length may round
+    assert SF.SpikeTime(target_is_time=True)(spk, ends)[1].tolist() == [[4097, 4098]]
+
+
+# -- numbers of 1.0.0: labels that are ignored, weights, whole numbers of spikes
+
+RECORD = ((torch.arange(96) * 7 % 11) < 4).float().view(6, 4, 4)
+MEMBRANE = (torch.arange(96).float() * 0.37).sin().view(6, 4, 4)
+ALL, SOME, NONE = [3, 0, 2, 1], [3, -100, 2, -100], [-100] * 4
+CROSS_ENTROPIES = [loss for loss in LOSSES if loss.__name__.startswith("ce")]
+
+#: Loss, reduction, weighted: what 1.0.0 gives with all labels, some and none (which stops its
+#: ce_temporal_loss). Its weighted sum, which it left out, is not recorded.
+RELEASED = [
+    ("ce_rate_loss", "mean", False, [1.489091, 1.541705, math.nan]),
+    ("ce_rate_loss", "mean", True, [3.759982, 2.697984, 0.0]),
+    ("ce_rate_loss", "sum", False, [5.956364, 3.08341, 0.0]),
+    ("ce_rate_loss", "none", False,
+     [[1.541705, 1.497915, 1.541705, 1.375039], [1.541705, 0.0, 1.541705, 0.0], [0.0] * 4]),
+    ("ce_rate_loss", "none", True,
+     [[6.166821, 1.497915, 4.625115, 2.750077], [6.166821, 0.0, 4.625115, 0.0], [0.0] * 4]),
+    ("ce_count_loss", "mean", False, [1.404325, 1.743668, math.nan]),
+    ("ce_count_loss", "mean", True, [3.769827, 3.05142, 0.0]),
+    ("ce_count_loss", "sum", False, [5.6173, 3.487337, 0.0]),
+    ("ce_count_loss", "none", False,
+     [[1.743668, 1.386294, 1.743668, 0.743668], [1.743668, 0.0, 1.743668, 0.0], [0.0] * 4]),
+    ("ce_count_loss", "none", True,
+     [[6.974674, 1.386294, 5.231005, 1.487337], [6.974674, 0.0, 5.231005, 0.0], [0.0] * 4]),
+    ("ce_max_membrane_loss", "mean", False, [1.266667, 1.198999, math.nan]),
+    ("ce_max_membrane_loss", "mean", True, [3.043088, 2.055538, 0.0]),
+    ("ce_max_membrane_loss", "sum", False, [5.066668, 2.397998, 0.0]),
+    ("ce_max_membrane_loss", "none", False,
+     [[1.02816, 1.387141, 1.369838, 1.281529], [1.02816, 0.0, 1.369838, 0.0], [0.0] * 4]),
+    ("ce_max_membrane_loss", "none", True,
+     [[4.112639, 1.387141, 4.109514, 2.563058], [4.112639, 0.0, 4.109514, 0.0], [0.0] * 4]),
+    ("ce_temporal_loss", "mean", False, [2.627115]),
+    ("ce_temporal_loss", "mean", True, [2.62357]),
+    ("ce_temporal_loss", "sum", False, [10.508458]),
+    ("ce_temporal_loss", "sum", True, [26.235704]),
+    ("ce_temporal_loss", "none", False, [[1.917576, 3.383528, 4.767165, 0.44019]]),
+    ("ce_temporal_loss", "none", True, [[7.670303, 3.383528, 14.301495, 0.880379]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, reduction, weighted, values", RELEASED)
+def test_released_cross_entropies(name, reduction, weighted, values):
+    weight = torch.tensor([1.0, 2.0, 3.0, 4.0]) if weighted else None
+    loss_fn = getattr(SF, name)(reduction=reduction, weight=weight)
+    record = MEMBRANE if loss_fn.reads == "mem" else RECORD
+    for targets, value in zip((ALL, SOME, NONE), values, strict=False):
+        got, want = loss_fn(record, torch.tensor(targets)), torch.tensor(value)
+        torch.testing.assert_close(got, want, rtol=2e-6, atol=2e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("loss", CROSS_ENTROPIES, ids=lambda loss: loss.__name__)
+def test_an_ignored_label_is_as_no_sample(loss):
+    record, targets = spikes(6, 5, 3), torch.tensor([2, -100, 0, 1, -100])
+    alone, kept = record[:, [0, 2, 3]].clone().requires_grad_(), targets[[0, 2, 3]]
+    record.requires_grad_()
+    for reduction in ("mean", "sum"):
+        loss_fn = loss(reduction=reduction)
+        record.grad = alone.grad = None
+        got, want = loss_fn(record, targets), loss_fn(alone, kept)
+        torch.testing.assert_close(got, want)
+        got.backward()
+        want.backward()
+        torch.testing.assert_close(record.grad[:, [0, 2, 3]], alone.grad)
+        assert not record.grad[:, [1, 4]].any()
+    weighted = loss(reduction="sum", weight=torch.tensor([1.0, 2.0, 3.0]))
+    torch.testing.assert_close(weighted(record, targets), weighted(alone, kept))
+    each = loss(reduction="none")(record, targets)
+    assert each[[1, 4]].tolist() == [0, 0]
+    assert (each[[0, 2, 3]] > 0).all()
+    with pytest.raises(ValueError, match="3 classes, but got label -1, 3"):
+        loss()(record, torch.tensor([2, -100, -1, 3, 0]))
+
+
+#: Steps, outputs per class, rate: the spikes that 1.0.0 asks for.
+WHOLE_SPIKES = [
+    *[(25, 1, 0.75, 18), (25, 1, 0.25, 6), (10, 1, 0.29, 2), (7, 1, 1.5, 10), (5, 1, 0.0, 0)],
+    *[(5, 3, 0.75, 11), (10, 3, 0.29, 8), (25, 3, 0.07, 5), (7, 3, 0.99, 20)],
+    *[(20, 10, 0.83, 165), (50, 7, 0.7, 245), (100, 10, 0.58, 579), (25, 6, 0.82, 123)],
+    *[(10, 1, -0.3, 0), (10, 3, -0.3, 0)],
+]
+
+
+@pytest.mark.parametrize("num_steps, size, rate, spikes", WHOLE_SPIKES)
+def test_released_targets_are_whole_numbers_of_spikes(num_steps, size, rate, spikes):
+    silence = torch.zeros(num_steps, 1, 2 * size, dtype=torch.double)
+    population = {"population_code": True, "num_classes": 2} if size > 1 else {}
+    for kw, target in (
+        ({"correct_rate": rate, "incorrect_rate": 0}, [spikes, 0]),
+        ({"correct_rate": 0, "incorrect_rate": rate}, [0, spikes]),
+    ):
+        loss_fn = SF.mse_count_loss(**kw, **population, reduction="none")
+        asked = (loss_fn(silence, torch.tensor([0])) * num_steps).sqrt()
+        torch.testing.assert_close(asked, torch.tensor([target]).double())
+
+
+@pytest.mark.parametrize("kind", [torch.tensor, np.array, lambda v: list(map(torch.tensor, v))])
+def test_times_may_be_tensors_and_arrays(kind):
+    spk, targets = spikes(12, 3, 4), labels(3, 4)
+    options = {"on_target": [2, 4.5], "off_target": [-3, -1.0]}
+    want = SF.mse_temporal_loss(**options, multi_spike=True)(spk, targets)
+    given = {name: kind(times) for name, times in options.items()}
+    got = SF.mse_temporal_loss(**given, multi_spike=True)
+    assert torch.equal(got(spk, targets), want)
+    assert torch.equal(pickle.loads(pickle.dumps(got))(spk, targets), want)
+
+
+@pytest.mark.parametrize("kind", [torch.tensor, np.array, np.float32, np.int64])
+def test_one_time_may_be_a_tensor_or_an_array(kind):
+    spk, targets = spikes(12, 3, 4), labels(3, 4)
+    want = SF.mse_temporal_loss(on_target=2, off_target=-3)(spk, targets)
+    loss_fn = SF.mse_temporal_loss(on_target=kind(2), off_target=kind(-3))
+    assert torch.equal(loss_fn(spk, targets), want)
+    times = SF.SpikeTime(on_target=torch.tensor([2]), off_target=np.array([-3]))
+    assert times(spk, targets)[1].unique().tolist() == [2, 9]
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
@@ -547,6 +695,12 @@ MAKING = {
                  r"sequences of equal length, but got \[0, 1\] and -1"),
     "no times": (SF.SpikeTime, {"multi_spike": True, "on_target": [], "off_target": []},
                  ValueError, "sequences of equal length"),
+    "times of a tensor": (SF.SpikeTime, {"on_target": torch.tensor([0, 1])}, ValueError,
+                          r"one time each, but got \[0, 1\] and -1"),
+    "times of a matrix": (SF.SpikeTime, {"multi_spike": True, "on_target": torch.ones(1, 2),
+                          "off_target": [1]}, TypeError, r"to be a number, but got \[1.0, 1.0\]"),
+    "nan times": (SF.SpikeTime, {"multi_spike": True, "on_target": np.array([0, math.nan]),
+                  "off_target": [1, 2]}, ValueError, "a finite `on_target`, but got nan"),
     "odd time": (SF.SpikeTime, {"off_target": "last"[:1]}, TypeError, "`off_target` to be a num"),
 }  # fmt: skip
 
@@ -560,6 +714,13 @@ def test_wrong_option(make, kw, error, message):
 
 CALLING = {
     "no tensor": (None, LABELS, TypeError, "_out` to be a torch.Tensor, but got NoneType"),
+    "steps in a list": (
+        list(SPK),
+        LABELS,
+        TypeError,
+        r"Tensor, but got list.\n.*torch.stack\(list",
+    ),
+    "complex": (SPK * 1j, LABELS, TypeError, "expected a real `.*_out`, but got torch.complex64"),
     "no time": (SPK[0], LABELS, ValueError, r"\[num_steps, batch, num_outputs\].*got \(2, 6\)"),
     "no step": (SPK[:0], LABELS, ValueError, "with at least one step"),
     "bool": (SPK.bool(), LABELS, TypeError, "a floating-point dtype, but got torch.bool"),
@@ -570,7 +731,7 @@ CALLING = {
     "batch": (SPK, LABELS[:1], ValueError, r"shape \(2,\).*but got \(1,\)"),
     "high label": (SPK, LABELS + 5, ValueError, "0 to 5, as there are 6 classes, but got label 6"),
     "low label": (SPK, LABELS - 1, ValueError, "but got label -1"),
-    "ignored label": (SPK, LABELS - 100, ValueError, "but got label -100, -99"),
+    "near an ignored label": (SPK, LABELS - 100, ValueError, "but got label .*-99"),
 }
 
 
@@ -586,6 +747,12 @@ def test_wrong_record_or_targets(loss, record, targets, error, message):
     assert repr(loss_fn) == before
     assert torch.equal(SPK, torch.ones(4, 2, 6))
     assert LABELS.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss not in CROSS_ENTROPIES])
+def test_square_errors_ignore_no_label(loss):
+    with pytest.raises(ValueError, match="as there are 6 classes, but got label -100"):
+        loss()(SPK, torch.tensor([0, -100]))
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)

@@ -46,6 +46,16 @@ def test_every_dtype_of_spikes(dtype):
     assert SF.l1_rate_sparsity(0.5)(torch.tensor([1, 0, 1]).to(dtype)).item() == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_counts_every_spike(dtype):
+    x = torch.ones(5, 20001, dtype=dtype, requires_grad=True)
+    price = SF.l1_rate_sparsity(1.0)(x)
+    assert price.dtype == torch.float32
+    assert price.item() == 100005
+    price.backward()
+    assert x.grad.dtype == dtype
+
+
 def test_default_price():
     assert SF.l1_rate_sparsity()(torch.ones(10, 10)).item() == pytest.approx(1e-3)
 
@@ -65,6 +75,11 @@ def test_name_repr_and_pickle():
         (lambda: SF.l1_rate_sparsity(None), "`Lambda` to be a number, but got None"),
         (lambda: SF.l1_rate_sparsity(math.nan), "a finite `Lambda`, but got nan"),
         (lambda: SF.l1_rate_sparsity()([1.0]), "`spk_out` to be a torch.Tensor, but got list"),
+        (
+            lambda: SF.l1_rate_sparsity()((torch.ones(2), torch.ones(2))),
+            r"`spk_out` to be a torch.Tensor, but got tuple.\nCollect .* torch.stack\(list\)",
+        ),
+        (lambda: SF.l1_rate_sparsity()(torch.ones(2) * 1j), "a real `spk_out`, but got torch.comp"),
     ],
 )
 def test_wrong_input(call, message):
