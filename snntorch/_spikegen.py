@@ -7,7 +7,32 @@ from math import inf, isfinite
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_finite, expect_tensor
+from snntorch._checks import expect, expect_count, expect_number, expect_tensor
+
+#: Steps, or classes: more are a slip, and would fit into no index or no memory.
+MOST = 2**31 - 1
+
+
+def expect_size(owner: str, name: str, value: int, least: int = 1) -> None:
+    """Raise unless ``value`` is a number of steps or classes."""
+    expect_count(owner, name, value, least)
+    expect(value <= MOST, owner, f"`{name}` <= {MOST}", value)
+
+
+def expect_held(owner: str, dtype: torch.dtype, **values: float) -> None:
+    """Raise unless all values are finite numbers, also in ``dtype``."""
+    most = torch.finfo(dtype).max
+    for name, value in values.items():
+        expect_number(owner, name, value)
+        expect(-most <= value <= most, owner, f"a finite `{name}`, as a {dtype}", value)
+
+
+def held_times(owner: str, times: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return times as ``dtype``, which has to hold them."""
+    times = times.to(dtype)
+    what, hint = f"times that a {dtype} can hold", "Pass a smaller tau or first_spike_time."
+    expect(bool(times.isfinite().all()), owner, what, "longer ones", hint)
+    return times
 
 
 def expect_binary(owner: str, name: str, value: Tensor) -> None:
@@ -27,9 +52,9 @@ def finite_values(
 def probabilities(owner: str, data: Tensor, gain: float = 1, offset: float = 0) -> Tensor:
     """Return ``gain * data + offset`` clipped to [0, 1]."""
     values, least, most = _ranged(owner, "data", data)
-    expect_finite(owner, gain=gain, offset=offset)
+    expect_held(owner, values.dtype, gain=gain, offset=offset)
     if (gain, offset) != (1, 0):
-        return (values * gain + offset).clamp_(0, 1)
+        return (values * float(gain) + float(offset)).clamp_(0, 1)
     # a copy of finished data would cost a fifth of what drawing the spikes does
     return values if 0 <= least <= most <= 1 else values.clamp(0, 1)
 
@@ -63,20 +88,26 @@ def widened(values: Tensor) -> Tensor:
 def checked_steps(owner: str, num_steps: int, first_spike_time: int) -> int:
     """Return the number of steps, 0 without a time dimension."""
     if num_steps is not False:
-        expect_count(owner, "num_steps", num_steps)
-    expect_count(owner, "first_spike_time", first_spike_time, 0)
+        expect_size(owner, "num_steps", num_steps)
+    expect_size(owner, "first_spike_time", first_spike_time, 0)
     late = num_steps is not False and first_spike_time >= num_steps
     expect(not late, owner, f"`first_spike_time` below num_steps={num_steps}", first_spike_time)
     return int(num_steps)
 
 
 def checked_span(
-    owner: str, num_steps: int, threshold: float, tau: float, first: int, full: bool
+    owner: str,
+    num_steps: int,
+    threshold: float,
+    tau: float,
+    first: int,
+    full: bool,
+    dtype: torch.dtype,
 ) -> int:
     """Check the parameters of a latency code; return the steps after the first spike."""
     steps = checked_steps(owner, num_steps, first)
     expect(not full or steps > 0, owner, "`num_steps` to normalize", "none", error=TypeError)
-    expect_finite(owner, threshold=threshold, tau=tau)
+    expect_held(owner, dtype, threshold=threshold, tau=tau)
     expect(0 < threshold < 1, owner, "a `threshold` between 0 and 1", threshold)
     expect(tau > 0, owner, "a `tau` above 0 steps", tau)
     return steps - 1 - first
@@ -84,12 +115,12 @@ def checked_span(
 
 def spike_steps(owner: str, spike_time: Tensor, num_steps: int) -> tuple[Tensor, Tensor]:
     """Return spike times rounded to whole steps, and all the steps."""
-    expect_count(owner, "num_steps", num_steps)
+    expect_size(owner, "num_steps", num_steps)
     spike = widened(finite_values(owner, "spike_time", spike_time, 0, num_steps - 1)).round()
     return spike, torch.arange(num_steps, dtype=spike.dtype, device=spike.device)
 
 
 def to_levels(owner: str, train: Tensor, on_target: float, off_target: float) -> Tensor:
     """Return a train of values from 0 to 1 as one from ``off_target`` to ``on_target``."""
-    expect_finite(owner, on_target=on_target, off_target=off_target)
+    expect_held(owner, train.dtype, on_target=on_target, off_target=off_target)
     return torch.lerp(train.new_tensor(off_target), train.new_tensor(on_target), train)

@@ -23,17 +23,19 @@ from torch import Tensor
 from snntorch._checks import (
     expect,
     expect_choice,
-    expect_count,
-    expect_finite,
     expect_generator,
     expect_tensor,
 )
 from snntorch._spikegen import (
+    MOST,
     checked_span,
     checked_steps,
     expect_binary,
+    expect_held,
+    expect_size,
     finite_values,
     float_dtype,
+    held_times,
     probabilities,
     spike_steps,
     to_levels,
@@ -177,14 +179,18 @@ def latency(
     circuit = (num_steps, threshold, tau, first_spike_time)
     times, below = latency_code(widened(values), *circuit, normalize, linear, epsilon)
     # What is clipped does not fire, so it cannot fire too late.
-    step = times.round().long().masked_fill(below & clip, 0)
-    last = int(step.max()) if step.numel() else 0
-    hint = f"Pass num_steps={last + 1} or more, normalize=True or bypass=True."
+    late = times.detach().round().masked_fill(below & clip, 0)
+    last = int(late.max()) if late.numel() else 0
+    hint = f"Pass num_steps={last + 1} or more, a smaller tau, normalize=True or bypass=True."
     what, got = f"all spikes within num_steps={num_steps}", f"one at step {last}"
     expect(bypass or num_steps is not False, "latency", "`num_steps`", "none", hint, TypeError)
     expect(bypass or last < num_steps, "latency", what, got, hint)
+    if num_steps is False:
+        most = min(int(2 / torch.finfo(times.dtype).eps), MOST)  # further steps are not told apart
+        what, got = f"all spikes within {most} steps without `num_steps`", f"one at step {last}"
+        expect(last < most, "latency", what, got, "Pass num_steps or a smaller tau.")
     steps = num_steps or last + 1
-    step = step.clamp(max=steps - 1)
+    step = late.clamp(max=MOST).long().clamp(max=steps - 1)
     if interpolate:
         train = latency_interpolate(step.to(times.dtype), steps).to(values.dtype)
     else:
@@ -241,9 +247,10 @@ def latency_code_linear(
     """
     owner = "latency_code_linear"
     values = finite_values(owner, "data", data, high=1)
-    span = checked_span(owner, num_steps, threshold, tau, first_spike_time, normalize)
-    times = (span if normalize else tau) * (1 - widened(values).clamp(min=threshold))
-    return (first_spike_time + times).to(values.dtype)
+    wide, circuit = widened(values), (num_steps, threshold, tau, first_spike_time, normalize)
+    span = checked_span(owner, *circuit, wide.dtype)
+    times = (span if normalize else float(tau)) * (1 - wide.clamp(min=threshold))
+    return held_times(owner, first_spike_time + times, values.dtype)
 
 
 def latency_code_log(
@@ -271,17 +278,18 @@ def latency_code_log(
     """
     owner = "latency_code_log"
     values = finite_values(owner, "data", data)
-    span = checked_span(owner, num_steps, threshold, tau, first_spike_time, normalize)
-    expect_finite(owner, epsilon=epsilon)
-    voltage = widened(values).clamp(min=threshold + epsilon)
+    wide, circuit = widened(values), (num_steps, threshold, tau, first_spike_time, normalize)
+    span = checked_span(owner, *circuit, wide.dtype)
+    expect_held(owner, wide.dtype, epsilon=epsilon)
+    voltage = wide.clamp(min=threshold + epsilon)
     margin = voltage.new_tensor(threshold + epsilon) - threshold
     what = f"an `epsilon` above 0 that {voltage.dtype} can add to threshold={threshold}"
     expect(bool(margin > 0), owner, what, epsilon)
-    times = tau * torch.log(voltage / (voltage - threshold))
+    times = float(tau) * torch.log(voltage / (voltage - threshold))
     if normalize and times.numel():
         # Features so large that all times are 0 stay there, without a division by zero.
         times = times / times.max().clamp(min=torch.finfo(times.dtype).tiny) * span
-    return (first_spike_time + times).to(values.dtype)
+    return held_times(owner, first_spike_time + times, values.dtype)
 
 
 def latency_interpolate(
@@ -357,11 +365,11 @@ def delta(
     """
     values = finite_values("delta", "data", data)
     expect(values.dim() > 0, "delta", "`data` of shape [T, *]", "a number")
-    expect_finite("delta", threshold=threshold)
+    expect_held("delta", values.dtype, threshold=threshold)
     expect(threshold >= 0, "delta", "a `threshold` of at least 0", threshold)
     before = values[:1] if padding else torch.zeros_like(values[:1])
     change = values.diff(dim=0, prepend=before)
-    spikes = change.sign().masked_fill(change.abs() < threshold, 0)
+    spikes = change.sign().masked_fill(change.abs() < float(threshold), 0)
     return spikes if off_spike else spikes.clamp(min=0)
 
 
@@ -472,9 +480,9 @@ def target_rate_code(
         >>> target_rate_code(num_steps=5, first_spike_time=1, rate=0.5)
         (tensor([0., 1., 0., 1., 0.]), tensor([1, 3]))
     """
-    expect_count("target_rate_code", "num_steps", num_steps)
+    expect_size("target_rate_code", "num_steps", num_steps)
     steps = checked_steps("target_rate_code", num_steps, first_spike_time) - first_spike_time
-    expect_finite("target_rate_code", rate=rate)
+    expect_held("target_rate_code", torch.float64, rate=rate)
     expect(0 <= rate <= 1, "target_rate_code", "a `rate` in [0, 1]", rate)
     expect_choice("target_rate_code", "firing_pattern", firing_pattern, _PATTERNS)
     expect_generator("target_rate_code", generator)
@@ -527,7 +535,7 @@ def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
         >>> to_one_hot(torch.tensor([2]), num_classes=3)
         tensor([[0., 0., 1.]])
     """
-    expect_count("to_one_hot", "num_classes", num_classes)
+    expect_size("to_one_hot", "num_classes", num_classes)
     expect_tensor("to_one_hot", "targets", targets)
     expect(targets.dim() == 1, "to_one_hot", "`targets` of shape [B]", tuple(targets.shape))
     hot = targets.unsqueeze(1) == torch.arange(num_classes, device=targets.device)

@@ -373,6 +373,51 @@ def test_bypass() -> None:
     assert spikegen.latency(data, tau=5, clip=True, bypass=True).shape == (1, 2)
 
 
+@pytest.mark.parametrize("tau", [1e17, 1e30, 3e38, 10**30])
+@pytest.mark.parametrize("linear", [False, True])
+def test_spikes_beyond_any_index_move_to_the_last_step(tau: float, linear: bool) -> None:
+    data = torch.tensor([1.0, 0.3])
+    kw: dict[str, Any] = {"tau": tau, "linear": linear, "threshold": 0.2, "bypass": True}
+    first = 0 if linear else 6
+    assert spikegen.latency(data, num_steps=7, **kw).argmax(0).tolist() == [first, 6]
+    kw["bypass"] = False
+    with pytest.raises(
+        ValueError, match=r"(?s)num_steps=7, but got one at step \d{16}.* smaller tau"
+    ):
+        spikegen.latency(data, num_steps=7, **kw)
+    with pytest.raises(
+        ValueError, match=r"(?s)within 16777216 steps .*Pass num_steps or a smaller"
+    ):
+        spikegen.latency(data, **{**kw, "bypass": True})
+    within = spikegen.latency(data, num_steps=7, **kw, normalize=True)
+    assert within.argmax(0)[1] == (4 if linear else 6)
+
+
+def test_the_last_of_very_many_steps() -> None:
+    """Its number, 2**24 + 2, is followed by 2**24 + 4 in float32."""
+    train = spikegen.latency(torch.tensor([0.5]), num_steps=2**24 + 3, tau=1e30, bypass=True)
+    assert train.shape == (2**24 + 3, 1)
+    assert train.argmax() == 2**24 + 2
+
+
+def test_whole_numbers_may_be_beyond_int64() -> None:
+    data = torch.tensor([-1.0, 0.0, 1e-30])
+    assert spikegen.rate(data, 2, gain=10**30 * 2)[:, 2].tolist() == [1, 1]
+    assert spikegen.rate(data, 2, offset=-(10**30)).sum() == 0
+    assert spikegen.delta(data, threshold=10**30).sum() == 0
+
+
+@pytest.mark.parametrize("code", [spikegen.latency_code_log, spikegen.latency_code_linear])
+def test_times_that_a_dtype_cannot_hold(code: Callable[..., Tensor]) -> None:
+    data = torch.tensor([0.0, 0.5], dtype=torch.float16)
+    for kw in ({"tau": 3e6}, {"first_spike_time": 65600}):
+        assert code(data.float(), **kw).isfinite().all()
+        with pytest.raises(
+            ValueError, match=r"times that a torch.float16 can hold.*\n.* tau or first"
+        ):
+            code(data, **kw)
+
+
 def test_a_feature_at_the_threshold_is_not_below_it() -> None:
     data = torch.tensor([0.25, 0.2499])
     train = spikegen.latency(data, num_steps=30, threshold=0.25, clip=True)
@@ -716,8 +761,8 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("rate", (DATA, True), {}, TypeError, r"`num_steps` to be an int, but got True"),
     ("rate", (DATA, None), {}, TypeError, r"`num_steps` to be an int, but got None"),
     ("rate", (DATA, 5), {"gain": "1"}, TypeError, r"`gain` to be a number, but got '1'"),
-    ("rate", (DATA, 5), {"gain": math.inf}, ValueError, r"finite `gain`, but got inf"),
-    ("rate", (DATA, 5), {"offset": math.nan}, ValueError, r"finite `offset`, but got nan"),
+    ("rate", (DATA, 5), {"gain": math.inf}, ValueError, r"finite `gain`, .*, but got inf"),
+    ("rate", (DATA, 5), {"offset": math.nan}, ValueError, r"finite `offset`, .*, but got nan"),
     ("rate", (DATA, 5), {"generator": 0}, TypeError, r"`generator` to be a torch.Generator, "),
     ("rate", (DATA, 5), {"first_spike_time": -1}, ValueError, r"`first_spike_time` >= 0"),
     ("rate", (DATA, 5), {"first_spike_time": 1.5}, TypeError, r"`first_spike_time` to be an int"),
@@ -727,6 +772,22 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("rate", (DATA[0, 0],), {"time_var_input": True}, ValueError, r"of shape \[T, \*\]"),
     ("rate_conv", (0.5,), {}, TypeError, r"rate_conv expected `data` to be a torch.Tensor"),
     ("rate_conv", (DATA,), {"generator": "x"}, TypeError, r"rate_conv expected `generator` to be"),
+    ("rate", (DATA, 2**31), {}, ValueError, r"`num_steps` <= 2147483647, but got 2147483648"),
+    (
+        "rate",
+        (DATA, 5),
+        {"gain": 1e39},
+        ValueError,
+        r"finite `gain`, as a torch.float32, but got 1",
+    ),
+    ("rate", (DATA.half(), 5), {"offset": 70000}, ValueError, r"`offset`, as a torch.float16, but"),
+    (
+        "rate",
+        (DATA, 5),
+        {"gain": 10**400},
+        ValueError,
+        r"finite `gain`, as a torch.float32, but got",
+    ),
     ("rate_conv", (NAN,), {}, ValueError, r"rate_conv expected finite `data`"),
     ("latency", (None, 5), {}, TypeError, r"latency expected `data` to be a torch.Tensor"),
     ("latency", (COMPLEX, 5), {}, TypeError, r"latency expected a real `data`"),
@@ -742,6 +803,11 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("latency", (DATA, 20), {"threshold": "a"}, TypeError, r"`threshold` to be a number"),
     ("latency", (DATA, 20), {"tau": 0}, ValueError, r"`tau` above 0 steps, but got 0"),
     ("latency", (DATA, 20), {"tau": math.nan}, ValueError, r"finite `tau`"),
+    ("latency", (DATA, 20), {"tau": 4e38}, ValueError, r"finite `tau`, as a torch.float32, but"),
+    ("latency", (DATA, 20), {"epsilon": 1e50}, ValueError, r"finite `epsilon`, as a torch.float32"),
+    ("latency", (DATA, 20), {"on_target": -1e40}, ValueError, r"finite `on_target`, as a torch.fl"),
+    ("latency", (DATA, 2**40), {}, ValueError, r"`num_steps` <= 2147483647, but got 1099511627776"),
+    ("latency", (DATA,), {"first_spike_time": 2**70}, ValueError, r"`first_spike_time` <= 2147483"),
     ("latency", (DATA, 20), {"epsilon": 0}, ValueError, r"`epsilon` above 0 .*, but got 0"),
     ("latency", (DATA, 20), {"epsilon": 1e-12}, ValueError, r"that torch.float32 can add"),
     ("latency", (DATA, 20), {"on_target": "a"}, TypeError, r"`on_target` to be a number"),
@@ -789,6 +855,12 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("to_one_hot", (NAN, 4), {}, ValueError, r"label 0\.5\."),
     ("to_one_hot", (ROWS, 4), {}, ValueError, r"of shape \[B\], but got \(2, 3\)"),
     ("to_one_hot", (LABELS, 0), {}, ValueError, r"`num_classes` >= 1, but got 0"),
+    ("to_one_hot", (LABELS, 10**12), {}, ValueError, r"`num_classes` <= 2147483647, but got 10000"),
+    ("target_rate_code", (2**62,), {}, ValueError, r"`num_steps` <= 2147483647, but got 46116860"),
+    ("target_rate_code", (5, 0, 10**400), {}, ValueError, r"finite `rate`, as a torch.float64"),
+    ("latency_interpolate", (TIMES, 2**63), {}, ValueError, r"`num_steps` <= 2147483647"),
+    ("rate_interpolate", (TIMES, 5, 1e39), {}, ValueError, r"finite `on_target`, as a torch.float"),
+    ("delta", (DATA, -1e39), {}, ValueError, r"finite `threshold`, as a torch.float32"),
     ("to_one_hot", (LABELS, 3.0), {}, TypeError, r"`num_classes` to be an int"),
     ("to_one_hot_inverse", ([1],), {}, TypeError, r"`one_hot_targets` to be a torch.Tensor"),
     ("to_one_hot_inverse", (ROWS * 2,), {}, ValueError, r"zeros and ones in .*, but got \[2\.0\]"),
