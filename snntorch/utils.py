@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_count, expect_number
 from snntorch._neurons.neurons import SpikingNeuron
 
 __all__ = ["data_subset", "reset", "valid_split"]
@@ -48,38 +48,45 @@ def _select(values: Any, indices: Any) -> Any:
 
 
 def data_subset(dataset: Any, subset: int, idx: int = 0) -> Any:
-    """Keep every ``subset``-th sample of a data set, to try things out quickly.
+    """Keep one of ``subset`` equal parts of a data set, to try things out quickly.
+
+    The parts are runs of neighbouring samples, in order. Samples that are left over at the
+    end, where the number does not divide, are in none of them.
 
     Args:
         dataset: Data set with ``data`` and ``targets``: tensors, arrays or lists. It is
             changed in place.
         subset: Factor by which the data set shrinks; 1 leaves it as it is.
-        idx: Index of the first sample kept, less than ``subset``.
+        idx: Which part to keep: 0 for the first, up to ``subset - 1``.
 
     Returns:
-        The data set, with ``len(dataset) // subset`` samples (rounded up where they do
-        not divide).
+        The data set, with ``len(dataset) // subset`` samples.
 
     Raises:
-        ValueError: If ``subset`` is less than 1, or ``idx`` is out of range.
-        TypeError: If the data set has no ``data`` and ``targets``.
+        ValueError: If ``subset`` is less than 1 or more than there are samples, or ``idx`` is
+            out of range.
+        TypeError: If the data set has no ``data`` and ``targets``, or a number is no integer.
 
     Examples:
         >>> from types import SimpleNamespace
         >>> data = SimpleNamespace(data=torch.arange(6), targets=[0, 1, 2, 3, 4, 5])
         >>> data_subset(data, subset=3).targets
-        [0, 3]
+        [0, 1]
     """
     _expect_data(dataset, "data_subset")
-    expect(subset >= 1, "data_subset", "`subset` of at least 1", subset)
-    expect(0 <= idx < subset, "data_subset", f"`idx` from 0 to {subset - 1}", idx)
-    kept = np.arange(idx, len(dataset.targets), int(subset))
+    expect_count("data_subset", "subset", subset)
+    expect_count("data_subset", "idx", idx, 0)
+    size = len(dataset.targets)
+    expect(idx < subset, "data_subset", f"`idx` from 0 to {subset - 1}", idx)
+    expect(subset <= size or not size, "data_subset", f"`subset` of at most {size} samples", subset)
+    part = size // subset
+    kept = np.arange(part * idx, part * (idx + 1))
     dataset.data = _select(dataset.data, kept)
     dataset.targets = _select(dataset.targets, kept)
     return dataset
 
 
-def valid_split(ds_train: Any, ds_val: Any, split: float, seed: int = 0) -> tuple[Any, Any]:
+def valid_split(ds_train: Any, ds_val: Any, split: float, seed: int | None = 0) -> tuple[Any, Any]:
     """Move a random part of the training samples to a validation set.
 
     Args:
@@ -87,14 +94,18 @@ def valid_split(ds_train: Any, ds_val: Any, split: float, seed: int = 0) -> tupl
             changed in place.
         ds_val: Another copy of it, with the transforms of the validation; changed in place.
         split: Fraction of the samples that goes to validation, from 0 to 1.
-        seed: Seed of the choice; the global random state is not touched.
+        seed: Seed of the choice, a whole number of at least 0; ``None`` for another one each
+            time. The global random state is not touched.
 
     Returns:
-        ``ds_train`` and ``ds_val``, without a common sample.
+        ``ds_train``, in random order, and ``ds_val``, in the order of the data, without a
+        common sample.
 
     Raises:
-        ValueError: If ``split`` is not in [0, 1], or the data sets differ in length.
-        TypeError: If a data set has no ``data`` and ``targets``.
+        ValueError: If ``split`` is not in [0, 1], ``seed`` is negative, or the data sets
+            differ in length.
+        TypeError: If a data set has no ``data`` and ``targets``, or a number is of the wrong
+            kind.
 
     Examples:
         >>> from types import SimpleNamespace
@@ -106,11 +117,14 @@ def valid_split(ds_train: Any, ds_val: Any, split: float, seed: int = 0) -> tupl
     for dataset in (ds_train, ds_val):
         _expect_data(dataset, "valid_split")
     size, other = len(ds_train.targets), len(ds_val.targets)
+    expect_number("valid_split", "split", split)
     expect(0 <= split <= 1, "valid_split", "`split` from 0 to 1", split)
+    if seed is not None:
+        expect_count("valid_split", "seed", seed, 0)
     expect(size == other, "valid_split", f"`ds_val` of {size} samples, as `ds_train`", other)
-    order = np.random.RandomState(seed).permutation(size)
-    held_out = int(size * split)
-    for dataset, kept in ((ds_train, order[held_out:]), (ds_val, order[:held_out])):
+    trained = np.random.default_rng(seed).choice(size, size - int(size * split), replace=False)
+    held_out = np.setdiff1d(np.arange(size), trained)
+    for dataset, kept in ((ds_train, trained), (ds_val, held_out)):
         dataset.data = _select(dataset.data, kept)
         dataset.targets = _select(dataset.targets, kept)
     return ds_train, ds_val

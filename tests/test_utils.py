@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,15 +37,74 @@ def pairs(data: SimpleNamespace) -> set[tuple[int, int, int]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("subset", "idx"), [(1, 0), (3, 0), (3, 2), (10, 0), (20, 0)])
-def test_data_subset(kind: str, subset: int, idx: int) -> None:
+@pytest.mark.parametrize(
+    ("subset", "idx", "want"),  # as 1.0.0 does, for 11 samples
+    [
+        (1, 0, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        (2, 0, [0, 1, 2, 3, 4]),
+        (2, 1, [5, 6, 7, 8, 9]),
+        (3, 2, [6, 7, 8]),
+        (4, 1, [2, 3]),
+        (10, 0, [0]),
+        (11, 10, [10]),
+        (np.int64(5), 4, [8, 9]),
+    ],
+)
+def test_data_subset(kind: str, subset: int, idx: int, want: list[int]) -> None:
     data = dataset(kind)
     kept = utils.data_subset(data, subset, idx)
     assert kept is data
     assert type(data.targets) is type(dataset(kind).targets)
-    want = list(range(idx, 11, subset))
     assert [int(t) for t in data.targets] == want
     assert pairs(data) == {(i, 10 * i, i) for i in want}
+
+
+#: Samples, split and seed: the training samples of 1.0.0, in its order. Validation has the rest.
+SPLITS = [
+    (10, 0.3, 0, [9, 0, 1, 5, 2, 4, 3]),
+    (10, 0.3, 1, [4, 1, 0, 6, 8, 2, 9]),
+    (11, 0.5, 0, [2, 4, 7, 3, 0, 5]),
+    (11, 0.25, 7, [5, 6, 9, 3, 2, 7, 8, 0, 4]),
+    (10, 0.35, 3, [9, 1, 6, 0, 8, 3, 7]),
+    (10, 0.29, 0, [2, 8, 9, 4, 6, 1, 0, 3]),
+    (9, 1 / 3, 0, [1, 4, 5, 2, 0, 3]),
+    (10, 0, 0, [0, 9, 1, 2, 4, 6, 3, 7, 5, 8]),
+    (10, 1, 0, []),
+]
+#: Likewise, with the SHA-256 of all indices, written in eight bytes, the lowest first.
+LONG_SPLITS = [
+    (1000, 0.1, 0, "91ebc104527bc87c", "cc3600a0a7d72e89"),
+    (1000, 0.25, 3, "3a0edf440691c71c", "050deec3c3709c8e"),
+    (60000, 0.1, 0, "94cc76d19a08dc1f", "2c01c11ff00feb62"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("size", "split", "seed", "want"), SPLITS)
+def test_released_splits(kind: str, size: int, split: float, seed: int, want: list[int]) -> None:
+    train, val = utils.valid_split(dataset(kind, size), dataset(kind, size), split, seed)
+    assert [int(t) for t in train.targets] == want
+    assert [int(t) for t in val.targets] == sorted(set(range(size)) - set(want))
+
+
+@pytest.mark.parametrize(("size", "split", "seed", "train_hash", "val_hash"), LONG_SPLITS)
+def test_long_released_splits(
+    size: int, split: float, seed: int, train_hash: str, val_hash: str
+) -> None:
+    sets = [SimpleNamespace(data=np.arange(size), targets=np.arange(size)) for _ in "ab"]
+    for part, want in zip(
+        utils.valid_split(*sets, split, seed), (train_hash, val_hash), strict=True
+    ):
+        got = hashlib.sha256(part.data.astype("<i8").tobytes()).hexdigest()
+        assert got[:16] == want
+
+
+def test_a_split_without_a_seed_is_another_each_time() -> None:
+    sizes = (200, 200, 200)
+    splits = [
+        utils.valid_split(dataset("list", n), dataset("list", n), 0.5, None)[1] for n in sizes
+    ]
+    assert len({tuple(split.targets) for split in splits}) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,7 +129,17 @@ def test_valid_split_depends_on_the_seed() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda d: utils.data_subset(d, 0), ValueError, r"`subset` of at least 1, but got 0"),
+        (lambda d: utils.data_subset(d, 0), ValueError, r"`subset` >= 1, but got 0"),
+        (lambda d: utils.data_subset(d, 12), ValueError, r"of at most 11 samples, but got 12"),
+        (lambda d: utils.data_subset(d, "3"), TypeError, r"`subset` to be an int, but got '3'"),
+        (lambda d: utils.data_subset(d, 2.5), TypeError, r"`subset` to be an int, but got 2.5"),
+        (lambda d: utils.data_subset(d, None), TypeError, r"`subset` to be an int, but got None"),
+        (lambda d: utils.data_subset(d, 2, -1), ValueError, r"`idx` >= 0, but got -1"),
+        (lambda d: utils.data_subset(d, 2, 0.5), TypeError, r"`idx` to be an int, but got 0.5"),
+        (lambda d: utils.valid_split(d, d, "0.3"), TypeError, r"`split` to be a number.*'0.3'"),
+        (lambda d: utils.valid_split(d, d, math.nan), ValueError, r"from 0 to 1, but got nan"),
+        (lambda d: utils.valid_split(d, d, 0.3, -1), ValueError, r"`seed` >= 0, but got -1"),
+        (lambda d: utils.valid_split(d, d, 0.3, "a"), TypeError, r"`seed` to be an int.* 'a'"),
         (lambda d: utils.data_subset(d, 2, 2), ValueError, r"`idx` from 0 to 1, but got 2"),
         (lambda d: utils.data_subset([1], 2), TypeError, r"with `data` and `targets`.* list"),
         (lambda d: utils.valid_split(d, d, 1.5), ValueError, r"`split` from 0 to 1, but got 1.5"),
