@@ -35,14 +35,13 @@ are cut into the same windows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from snntorch import utils
-from snntorch._checks import expect, expect_choice, expect_tensor, shape_of
+from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._unroll.planner import unroll
 
@@ -95,7 +94,7 @@ def TBPTT(
             spikes such as ``SF.l1_rate_sparsity()``; False for none.
         device: Where the network lives; data and targets are moved there.
         K: Number of time steps from one update to the next.
-        progress: Whether to show a progress bar; needs ``tqdm``.
+        progress: Whether to show a progress bar, in a terminal; needs ``tqdm``.
 
     Returns:
         The mean loss of a time step, detached: over the windows, weighted by their steps.
@@ -109,7 +108,8 @@ def TBPTT(
 
     Raises:
         ValueError: If ``num_steps`` or ``K`` does not fit the data, there is no batch, the
-            loss is no scalar or has no gradient, or ``net`` is on another device.
+            loss is no scalar or has no gradient, ``net`` is on another device, or there is no
+            such device.
         TypeError: If ``criterion`` does not say what it reads, ``net`` does not return it,
             or an argument is of the wrong kind.
         ImportError: If ``progress=True`` and ``tqdm`` is not installed.
@@ -132,7 +132,7 @@ def TBPTT(
         (torch.Size([]), False)
     """
     owner = "TBPTT"
-    _expect_count(owner, "K", K)
+    expect_count(owner, "K", K)
     return _train(
         owner,
         net,
@@ -321,7 +321,7 @@ def _train(
         TypeError,
     )
     if num_steps is not False:
-        _expect_count(owner, "num_steps", num_steps)
+        expect_count(owner, "num_steps", num_steps)
     expect(
         time_var or num_steps is not False,
         owner,
@@ -329,8 +329,16 @@ def _train(
         "none",
         "Say for how many steps to feed the data, such as num_steps=25.",
     )
-    device = torch.device(device)
+    device = _as_device(owner, device)
     _expect_device(owner, net, device)
+    expect(
+        any(hasattr(dataloader, name) for name in ("__iter__", "__getitem__")),
+        owner,
+        "`dataloader` to give batches",
+        type(dataloader).__name__,
+        "Pass a torch.utils.data.DataLoader, or a list of batches such as [(data, targets)].",
+        TypeError,
+    )
     time_var_targets = bool(getattr(criterion, "time_var_targets", False))
     total, steps = torch.zeros((), device=device), 0
     for batch in _shown(owner, dataloader) if progress else dataloader:
@@ -356,7 +364,8 @@ def _train(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             _detach(net)
-            total = total + loss.detach().reshape(()).to(device) * len(spk)
+            # by alpha: the product in half precision would be rounded, or overflow
+            total = torch.add(total, loss.detach().reshape(()).to(device), alpha=len(spk))
             steps += len(spk)
     expect(steps > 0, owner, "`dataloader` to give at least one batch", "none")
     return total / steps
@@ -418,7 +427,7 @@ def _over_time(owner: str, name: str, values: Tensor, num_steps: int, time_first
 
 
 def _shown(owner: str, dataloader: Batches) -> Iterator[Any]:
-    """Return the batches with a progress bar."""
+    """Return the batches with a progress bar, where the output is a terminal."""
     try:
         from tqdm import tqdm  # noqa: PLC0415  (only who asks for it needs it)
     except ImportError:
@@ -426,13 +435,24 @@ def _shown(owner: str, dataloader: Batches) -> Iterator[Any]:
             f"{owner} expected tqdm to be installed for progress=True, but found none.\n"
             "Type `pip install tqdm`, or leave progress=False."
         ) from None
-    return iter(tqdm(dataloader, desc=owner))
+    return iter(tqdm(dataloader, desc=owner, disable=None))
 
 
-def _expect_count(owner: str, name: str, value: Any) -> None:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    expect(whole, owner, f"`{name}` to be a whole number", repr(value), error=TypeError)
-    expect(value >= 1, owner, f"`{name}` >= 1", value)
+def _as_device(owner: str, device: Any) -> torch.device:
+    """Return the device of that name."""
+    try:
+        return torch.device(device)
+    except (RuntimeError, TypeError):
+        named = isinstance(device, str)
+        expect(
+            False,
+            owner,
+            "`device` to be a torch.device or the name of one",
+            repr(device),
+            'Pass "cpu", "cuda", "cuda:1" or "mps", say.',
+            ValueError if named else TypeError,
+        )
+        raise
 
 
 def _expect_criterion(owner: str, criterion: Any) -> str:

@@ -600,17 +600,42 @@ def test_a_net_on_a_device(device: str) -> None:
     assert same(weights(nets[0]), [w.cpu() for w in weights(nets[1])])
 
 
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_the_mean_of_half_precision_losses_does_not_overflow(trainer: Any) -> None:
+    def criterion(record: Tensor, _: Tensor) -> Tensor:
+        return (record.mean() * 0 + 30000).half()
+
+    net = make_net()
+    loss = trainer(net, batches(), sgd(net), Reads("spk", criterion))
+    assert loss.dtype == torch.float32
+    assert loss.item() == 30000
+
+
 # -- the progress bar
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_progress_is_shown_on_request(trainer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_shown_on_request(
+    trainer: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     nets = make_net(), make_net()
     trainer(nets[0], batches(), sgd(nets[0]), LOSSES["mem"])
     assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     trainer(nets[1], batches(), sgd(nets[1]), LOSSES["mem"], progress=True)
     assert f"{trainer.__name__}: 100%" in capsys.readouterr().err
     assert same(weights(nets[0]), weights(nets[1]))
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_progress_is_shown_in_terminals_only(
+    trainer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, twin = make_net(), make_net()
+    trainer(net, batches(), sgd(net), LOSSES["mem"], progress=True)
+    assert capsys.readouterr() == ("", "")
+    trainer(twin, batches(), sgd(twin), LOSSES["mem"])
+    assert same(weights(net), weights(twin))
 
 
 def test_progress_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -661,7 +686,6 @@ ERRORS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"dataloader": (X, Y)}, TypeError, r"pairs \(data, targets\), but got Tensor of 7"),
     ({"dataloader": [(X, Y, Y)]}, TypeError, r"pairs \(data, targets\), but got tuple of 3"),
     ({"dataloader": [X]}, TypeError, r"(?s)but got Tensor.*\[\(data, targets\)\]"),
-    ({"dataloader": 3}, TypeError, "not iterable"),
     ({"dataloader": [(X.numpy(), Y)]}, TypeError, "`data` to be a torch.Tensor, but got ndarray"),
     ({"dataloader": [(X, Y.tolist())]}, TypeError, "`targets` to be a torch.Tensor, but got list"),
     ({"dataloader": [(X[:0], Y)]}, ValueError, "`data` of at least 1 time step"),
@@ -681,11 +705,17 @@ ERRORS: list[tuple[dict[str, Any], type[Exception], str]] = [
      "`targets` of at least 4 time steps, but got 3"),
     ({"num_steps": 8}, ValueError, "`data` of at least 8 time steps, but got 7"),
     ({"num_steps": 0}, ValueError, "`num_steps` >= 1, but got 0"),
-    ({"num_steps": 2.5}, TypeError, "`num_steps` to be a whole number, but got 2.5"),
-    ({"num_steps": True}, TypeError, "`num_steps` to be a whole number, but got True"),
+    ({"num_steps": 2.5}, TypeError, "`num_steps` to be an int, but got 2.5"),
+    ({"num_steps": True}, TypeError, "`num_steps` to be an int, but got True"),
+    ({"num_steps": "5"}, TypeError, "`num_steps` to be an int, but got '5'"),
+    ({"num_steps": None}, TypeError, "`num_steps` to be an int, but got None"),
     ({"time_var": False}, ValueError, "(?s)`num_steps` with time_var=False.*num_steps=25"),
     ({"regularization": 0.1}, TypeError, "(?s)`regularization` to be a function.*l1_rate_sparsity"),
-    ({"device": "nowhere"}, RuntimeError, "nowhere"),
+    ({"device": "nowhere"}, ValueError, "(?s)`device` to be .*, but got 'nowhere'.*cuda"),
+    ({"device": "gpu"}, ValueError, "`device` to be .*, but got 'gpu'.\nPass \"cpu\", \"cuda"),
+    ({"device": 1.5}, TypeError, "`device` to be a torch.device or the name of one, but got 1.5"),
+    ({"dataloader": None}, TypeError, r"(?s)give batches, but got NoneType.*\[\(data, targets\)\]"),
+    ({"dataloader": 3}, TypeError, "`dataloader` to give batches, but got int"),
 ]  # fmt: skip
 
 
@@ -715,9 +745,9 @@ def test_wrong_arguments(
     [
         (0, ValueError, "TBPTT expected `K` >= 1, but got 0"),
         (-2, ValueError, "TBPTT expected `K` >= 1, but got -2"),
-        (1.5, TypeError, "TBPTT expected `K` to be a whole number, but got 1.5"),
-        (False, TypeError, "TBPTT expected `K` to be a whole number, but got False"),
-        (None, TypeError, "TBPTT expected `K` to be a whole number, but got None"),
+        (1.5, TypeError, "TBPTT expected `K` to be an int, but got 1.5"),
+        (False, TypeError, "TBPTT expected `K` to be an int, but got False"),
+        (None, TypeError, "TBPTT expected `K` to be an int, but got None"),
     ],
 )
 def test_wrong_window(K: Any, error: type[Exception], message: str) -> None:
