@@ -10,6 +10,7 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -84,6 +85,14 @@ def expect_number(owner: object, name: str, value: Any) -> None:
         repr(value),
         error=TypeError,
     )
+
+
+def expect_real(owner: object, name: str, value: Any) -> None:
+    """Raise ``TypeError`` if ``value``, a number, array or tensor, is complex."""
+    is_tensor = isinstance(value, torch.Tensor)
+    is_complex = value.is_complex() if is_tensor else np.iscomplexobj(value)
+    got = value.dtype if is_tensor else repr(value)
+    expect(not is_complex, owner, f"a real `{name}`", got, error=TypeError)
 
 
 def expect_finite(owner: object, **values: Any) -> None:

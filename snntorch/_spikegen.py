@@ -7,7 +7,7 @@ from math import inf, isfinite
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_number, expect_tensor
+from snntorch._checks import expect, expect_count, expect_number, expect_real, expect_tensor
 
 #: Steps, or classes: more are a slip, and would fit into no index or no memory.
 MOST = 2**31 - 1
@@ -64,7 +64,7 @@ def _ranged(
 ) -> tuple[Tensor, float, float]:
     """Return checked data, the least of them and the greatest (0 for none)."""
     expect_tensor(owner, name, data)
-    expect(not data.is_complex(), owner, f"a real `{name}`", data.dtype, error=TypeError)
+    expect_real(owner, name, data)
     values = data.to(float_dtype(data))
     if not values.numel():
         return values, 0.0, 0.0

@@ -7,6 +7,7 @@ import io
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -88,6 +89,35 @@ def test_without_affine_nothing_is_learned(dimension: int) -> None:
     y = norms[0](batch(dimension)[0]).transpose(0, 1).flatten(1)
     torch.testing.assert_close(y.mean(1), torch.zeros(4), rtol=0, atol=1e-6)
     torch.testing.assert_close(y.var(1, correction=0), torch.ones(4), rtol=1e-4, atol=0)
+
+
+@each_dimension
+@pytest.mark.parametrize("train", (True, False))
+def test_the_list_called_like_a_layer_says_what_to_call(dimension: int, train: bool) -> None:
+    norms = BNTT[dimension][0](4, 3).train(train)
+    hint = r"^BatchNormTT expected one of its layers .*\n.* norms\[step\]\(x\[step\]\)"
+    for call in (lambda: norms(batch(dimension)), lambda: norms(batch(dimension)[0], 0)):
+        with pytest.raises(TypeError, match=hint):
+            call()
+    assert not norms[0].num_batches_tracked
+
+
+@each_dimension
+def test_the_list_is_a_module_list(dimension: int) -> None:
+    norms, x = BNTT[dimension][0](4, 3), batch(dimension)
+    assert isinstance(norms, nn.ModuleList)
+    assert len(norms[1:]) == 2
+    plain = nn.ModuleList(copy.deepcopy(list(norms)))
+    assert plain.load_state_dict(norms.state_dict())
+    twin = pickle.loads(pickle.dumps(norms)).eval()
+    want = plain.eval()[1](x[1])
+    assert torch.equal(twin[1](x[1]), want)
+
+    def forward(x: Tensor) -> Tensor:
+        return torch.stack([norm(step) for norm, step in zip(twin, x, strict=True)])
+
+    compiled = torch.compile(forward, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(x)[1], want)
 
 
 WRONG_NORMS = (
@@ -190,6 +220,14 @@ def test_moves_and_copies() -> None:
         ({"size": 0}, ValueError, r"`size` >= 1, but got 0"),
         ({"size": 2.0}, TypeError, r"`size` to be an int, but got 2.0"),
         ({"constant_factor": "big"}, TypeError, r"`constant_factor` to be a number.*'big'"),
+        ({"constant_factor": 1 + 2j}, TypeError, r"a real `constant_factor`, but got \(1\+2j\)"),
+        ({"constant_factor": np.complex64(1)}, TypeError, r"a real `constant_factor`"),
+        ({"constant_factor": [1j]}, TypeError, r"a real `constant_factor`, but got \[1j\]"),
+        (
+            {"constant_factor": torch.tensor(1j)},
+            TypeError,
+            r"a real `constant_factor`, but got torch.complex64",
+        ),
         ({"constant_factor": [1.0, 2.0]}, ValueError, r"one `constant_factor`, but got \(2,\)"),
     ),
 )
@@ -205,6 +243,7 @@ def test_wrong_sizes(kwargs: dict[str, Any], error: type[Exception], message: st
         (torch.ones(2, 1), ValueError, r"but got \(2, 1\)"),
         (torch.ones(3, 2), ValueError, r"but got \(3, 2\)"),
         (torch.tensor(1.0), ValueError, r"but got \(\)"),
+        (torch.ones(2, 3) * 1j, TypeError, r"a real `x`, but got torch.complex64"),
         ([1.0, 1.0, 1.0], TypeError, r"`x` to be a torch.Tensor, but got list"),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from torch import nn
 
@@ -11,6 +11,17 @@ from snntorch._checks import expect_count
 __all__ = ["BatchNormTT1d", "BatchNormTT2d"]
 
 _Norm = TypeVar("_Norm", nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+class _OnePerStep(nn.ModuleList):
+    """A list of layers that says how it is used when it is called like one of them."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise TypeError."""
+        raise TypeError(
+            "BatchNormTT expected one of its layers to be called, but got a call of the list.\n"
+            "Apply the layer of each time step, such as norms[step](x[step])."
+        )
 
 
 def BatchNormTT1d(
@@ -46,7 +57,7 @@ def BatchNormTT1d(
 
     Raises:
         ValueError: If a number is less than 1.
-        TypeError: If a number is not an integer.
+        TypeError: If a number is not an integer, or the list is called like a layer.
 
     References:
         Y. Kim, P. Panda (2021). Revisiting Batch Normalization for Training Low-Latency
@@ -119,4 +130,4 @@ def _through_time(
     norms = [layer(features, eps, momentum, affine) for _ in range(steps)]
     for norm in norms:
         norm.register_parameter("bias", None)
-    return nn.ModuleList(norms)
+    return _OnePerStep(norms)

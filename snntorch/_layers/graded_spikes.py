@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_count, expect_tensor, shape_of
+from snntorch._checks import expect, expect_count, expect_real, expect_tensor, shape_of
 from snntorch._neurons._values import to_value
 
 __all__ = ["GradedSpikes"]
@@ -36,7 +36,8 @@ class GradedSpikes(nn.Module):
     Raises:
         ValueError: If ``size`` is less than 1, ``constant_factor`` is not one number, or the
             input has another shape.
-        TypeError: If ``size`` is not an integer, or ``constant_factor`` is not numeric.
+        TypeError: If ``size`` is not an integer, ``constant_factor`` is not numeric, or that or
+            the input is complex.
 
     Note:
         snnTorch 1.0.0 requires ``constant_factor``, takes 0.0 for ``None``, and works for
@@ -55,6 +56,7 @@ class GradedSpikes(nn.Module):
         self.size = size
         weights = torch.rand(size, 1) + 0.5
         if constant_factor is not None:
+            expect_real(self, "constant_factor", constant_factor)
             factor = to_value(self, "constant_factor", constant_factor)
             expect(factor.numel() == 1, self, "one `constant_factor`", shape_of(factor))
             weights = factor.reshape(1, 1).repeat(size, 1)
@@ -63,6 +65,7 @@ class GradedSpikes(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the spikes, each times the size of its neuron."""
         expect_tensor(self, "x", x)
+        expect_real(self, "x", x)
         shape = shape_of(x)
         if shape[-1:] == (self.size,):
             return x * self.weights.squeeze(1)

@@ -14,6 +14,7 @@ from snntorch._checks import (
     expect_count,
     expect_finite,
     expect_number,
+    expect_real,
     expect_tensor,
     shape_of,
 )
@@ -142,6 +143,7 @@ class SpikeTime(nn.Module):
 
     def _target_times(self, targets: Tensor, spk_out: Tensor) -> Tensor:
         expect_tensor(self, "targets", targets)
+        expect_real(self, "targets", targets)
         shape = shape_of(spk_out)[1:]
         if self.multi_spike:
             fits, what = shape_of(targets)[1:] == shape and len(targets) > 0, ("num_spikes", *shape)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_number, expect_tensor, shape_of
+from snntorch._checks import expect, expect_number, expect_real, expect_tensor, shape_of
 
 Layer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d
 WeightFunction: TypeAlias = Callable[[Tensor], Any]
@@ -24,8 +24,9 @@ def _expect_layer(
 ) -> None:
     what, got = f"`{name}` to be nn.{kind.__name__}", type(layer).__name__
     expect(isinstance(layer, kind), owner, what, got, error=TypeError)
-    expect_tensor(owner, "in_spike", in_spike)
-    expect_tensor(owner, "out_spike", out_spike)
+    for spikes, value in (("in_spike", in_spike), ("out_spike", out_spike)):
+        expect_tensor(owner, spikes, value)
+        expect_real(owner, spikes, value)
 
 
 def expect_dense(owner: str, fc: Any, in_spike: Any, out_spike: Any) -> None:

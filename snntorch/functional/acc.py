@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_tensor, shape_of
+from snntorch._checks import expect, expect_count, expect_real, expect_tensor, shape_of
 
 __all__ = ["accuracy_rate", "accuracy_temporal"]
 
@@ -27,7 +27,7 @@ def expect_stacked(owner: object, name: str, record: Any) -> None:
         "Collect what the net returns at every step and pass torch.stack(list).",
         TypeError,
     )
-    expect(not record.is_complex(), owner, f"a real `{name}`", record.dtype, error=TypeError)
+    expect_real(owner, name, record)
 
 
 def expect_record(owner: object, name: str, record: Tensor) -> None:

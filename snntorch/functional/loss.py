@@ -24,6 +24,7 @@ from snntorch._checks import (
     expect,
     expect_choice,
     expect_finite,
+    expect_real,
     expect_tensor,
     owner_name,
     shape_of,
@@ -90,6 +91,7 @@ class LossFunctions:
         expect_choice(self, "reduction", reduction, ("mean", "sum", "none"))
         if weight is not None:
             expect_tensor(self, "weight", weight)
+            expect_real(self, "weight", weight)
             expect(weight.dim() == 1, self, "`weight` of shape (num_classes,)", shape_of(weight))
         self.reduction = reduction
         self.weight = weight

@@ -63,6 +63,7 @@ from snntorch.functional._stdp import (
     outer_summed,
     stdp_step,
 )
+from snntorch.functional.acc import widened
 from snntorch.functional.probe import InputMonitor, OutputMonitor, as_is
 
 __all__ = [
@@ -474,7 +475,7 @@ class STDPLearner(nn.Module):
         one_step = next(step for kind, step in _STEPS.items() if isinstance(self.synapse, kind))
         taus, functions = (self.tau_pre, self.tau_post), (self.f_pre, self.f_post)
         trace_pre, trace_post = self.trace_pre, self.trace_post
-        total = torch.zeros_like(self.synapse.weight, requires_grad=False)
+        total = torch.zeros_like(widened(self.synapse.weight))
         for spikes in zip(inputs, outputs, strict=True):
             trace_pre, trace_post, change = one_step(
                 self.synapse, *spikes, trace_pre, trace_post, *taus, *functions
@@ -482,7 +483,7 @@ class STDPLearner(nn.Module):
             total += change
         self.trace_pre, self.trace_post = trace_pre, trace_post
         self._clear_records()
-        total *= scale
+        total = (total * scale).to(self.synapse.weight.dtype)
         if not on_grad:
             return total
         if self.synapse.weight.grad is not None:

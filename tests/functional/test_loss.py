@@ -677,6 +677,10 @@ MAKING = {
        "`num_classes` to be an int, but got False") for loss in POOLED},
     **{f"{loss.__name__}: 0 classes": (loss, {"population_code": True, "num_classes": 0},
        ValueError, "`num_classes` >= 1, but got 0") for loss in POOLED},
+    **{f"{loss.__name__}: complex weight": (loss, {"weight": torch.ones(2) * 1j}, TypeError,
+       "a real `weight`, but got torch.complex64") for loss in LOSSES},
+    "complex time": (SF.SpikeTime, {"on_target": torch.tensor(1j)}, TypeError,
+                     "`on_target` to be a number, but got 1j"),
     "inverse": (SF.ce_temporal_loss, {"inverse": "log"}, ValueError, "'reciprocal'.*got 'log'"),
     "correct_rate": (SF.mse_count_loss, {"correct_rate": "all"}, TypeError, "`correct_rate` to"),
     "incorrect_rate": (SF.mse_count_loss, {"incorrect_rate": None}, TypeError, "a number"),
@@ -790,6 +794,7 @@ def test_wrong_targets_over_time(targets, error, message):
     "kw, targets, error, message",
     [
         ({}, None, TypeError, "`targets` to be a torch.Tensor"),
+        ({}, SPK[0] * 1j, TypeError, "a real `targets`, but got torch.complex64"),
         (
             {},
             LABELS,

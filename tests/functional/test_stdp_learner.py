@@ -565,6 +565,19 @@ def test_only_its_own_layer_counts() -> None:
     assert learner.step() is None
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_changes_of_half_precision_add_up_over_many_steps(dtype: torch.dtype) -> None:
+    fc, neurons = nn.Linear(1, 1).to(dtype), nn.Identity()
+    learner = STDPLearner(fc, neurons, 1.0, 1.0, lambda _: 0.0, lambda _: 2.0**-10)
+    for _ in range(300):
+        fc(torch.ones(1, 1, dtype=dtype))
+        neurons(torch.ones(1, 1, dtype=dtype))
+    change = learner.step(on_grad=False, scale=1024.0)
+    assert change is not None
+    assert change.dtype == dtype
+    assert change.item() == 300  # 256 if added up in bfloat16
+
+
 # -- wrong arguments
 
 
@@ -587,6 +600,8 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"layer": None}, TypeError, r"to be nn\.\w+, but got NoneType"),
     ({"in_spike": [1.0]}, TypeError, "`in_spike` to be a torch.Tensor, but got list"),
     ({"out_spike": None}, TypeError, "`out_spike` to be a torch.Tensor, but got NoneType"),
+    ({"in_spike": torch.ones(2) * 1j}, TypeError, "a real `in_spike`, but got torch.complex64"),
+    ({"out_spike": torch.ones(2) * 1j}, TypeError, "a real `out_spike`, but got torch.complex64"),
     ({"in_spike": torch.ones(BATCH, 9)}, ValueError, r"`in_spike` of .*\(3, 9\)"),
     ({"in_spike": torch.tensor(1.0)}, ValueError, r"`in_spike` of .*\(\)"),
     ({"out_spike": torch.ones(1, 3)}, ValueError,
