@@ -6,7 +6,7 @@ becoming ``torch.get_default_dtype()``. Whatever draws random numbers is repeata
 ``torch.manual_seed``, or by a ``generator`` on the device of the input.
 
 All functions raise TypeError for a wrong kind or combination of arguments, and ValueError
-for a wrong shape or a value that is out of range or not finite.
+for a wrong shape or a value that is out of range or not finite, or not in the result's dtype.
 
 References:
     J. K. Eshraghian et al., "Training Spiking Neural Networks Using Lessons From Deep
@@ -149,7 +149,8 @@ def latency(
 
     Args:
         data: Features in [0, 1].
-        num_steps: Length of the trains; ``False`` (with ``bypass``) ends with the last spike.
+        num_steps: Length of the trains; ``False`` (with ``bypass``) ends with the last spike,
+            which has to come within 2**24 steps, as many as float32 counts (float64: 2**31).
         threshold: Feature, between 0 and 1, below which all fire last, together.
         tau: Time constant in steps; larger is later.
         first_spike_time: Steps before all spikes.

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
-from snntorch._checks import expect_count
+from snntorch._checks import expect, expect_count
 
 __all__ = ["BatchNormTT1d", "BatchNormTT2d"]
 
 _Norm = TypeVar("_Norm", nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-class _OnePerStep(nn.ModuleList):
+class BatchNormTT(nn.ModuleList):
     """A list of layers that says how it is used when it is called like one of them."""
 
-    def forward(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def forward(self, *args: Any, **kwargs: Any) -> None:
         """Raise TypeError."""
-        raise TypeError(
-            "BatchNormTT expected one of its layers to be called, but got a call of the list.\n"
-            "Apply the layer of each time step, such as norms[step](x[step])."
-        )
+        what, got = "one of its layers to be called", "a call of the list"
+        hint = "Apply the layer of each time step, such as norms[step](x[step])."
+        expect(False, self, what, got, hint, TypeError)
 
 
 def BatchNormTT1d(
@@ -130,4 +129,4 @@ def _through_time(
     norms = [layer(features, eps, momentum, affine) for _ in range(steps)]
     for norm in norms:
         norm.register_parameter("bias", None)
-    return _OnePerStep(norms)
+    return BatchNormTT(norms)

@@ -36,12 +36,14 @@ Times: TypeAlias = "float | Sequence[float] | Tensor | np.ndarray[Any, Any]"
 
 
 def _plain(times: Any) -> Any:
-    """Return what a tensor or an array holds, anything else as it is."""
+    """Return what tensors and arrays hold, anything else as it is."""
+    if isinstance(times, (list, tuple)):
+        return [_plain(time) for time in times]
     return times.tolist() if isinstance(times, (Tensor, np.ndarray)) else times
 
 
 def _several(times: Any) -> tuple[float, ...]:
-    return tuple(map(_plain, times)) if isinstance(times, Sequence) else (times,)
+    return tuple(times) if isinstance(times, Sequence) else (times,)
 
 
 class SpikeTime(nn.Module):

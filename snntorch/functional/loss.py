@@ -65,8 +65,9 @@ class LossFunctions:
         reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"``: one value per sample,
             for square errors one per output.
         weight: One factor per class, (num_classes), for what a sample of that class costs.
-            The mean is that of these costs, and not divided by the sum of the weights as in
-            :func:`torch.nn.functional.cross_entropy`; :class:`ce_temporal_loss` alone is.
+            The mean is that of these costs, those of ignored samples, 0, included. Only
+            :class:`ce_temporal_loss` divides their sum by the sum of the weights instead, as
+            :func:`torch.nn.functional.cross_entropy` does.
 
     Attributes:
         reads: The record the loss is computed from: ``"spk"``, the output spikes, or
@@ -298,10 +299,8 @@ class ce_temporal_loss(LossFunctions):
     def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
         time = SpikeTime.FirstSpike(record)
         scores = -time if self.inverse == "negate" else 1 / (time + 1)
-        labels, weight = (
-            self._labels(targets, scores, IGNORED),
-            self._class_weight(scores, scores.shape[1]),
-        )
+        labels = self._labels(targets, scores, IGNORED)
+        weight = self._class_weight(scores, scores.shape[1])
         return F.cross_entropy(scores, labels, weight, reduction=self.reduction)
 
 
