@@ -21,7 +21,10 @@ from snntorch.functional import quant
 from tests import golden
 from tests.cases import SEQUENCE_NEURONS, flat, run
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*fires no spikes with output=False:UserWarning"),
+]
 
 NEURONS = (
     *("Leaky", "Lapicque", "Synaptic", "Alpha", "RLeaky", "RSynaptic"),

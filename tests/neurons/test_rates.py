@@ -305,3 +305,44 @@ def test_alpha_goes_on_learning_where_the_rates_met(start: tuple[float, float]) 
         losses.append(loss.item())
     assert all(map(math.isfinite, losses))
     assert losses[-1] < 0.5 * losses[0]
+
+
+# --- sequence neurons -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", (0.6, 0.0, -2.0))
+@pytest.mark.parametrize("taps", (None, 5))
+def test_a_learned_tau_comes_back(start: float, taps: int | None) -> None:
+    kwargs: dict[str, Any] = {"channels": 2, "output": False, "kernel_truncation_steps": taps}
+    x = INPUT.expand(-1, -1, 2)
+    want = snn.StateLeaky(0.75, **kwargs)(x)
+    neuron = snn.StateLeaky([0.5, 0.5], learn_beta=True, **kwargs)
+    neuron.tau.data.copy_(torch.tensor([start, 6.0]))
+    optimizer = torch.optim.Adam(neuron.parameters(), 0.1)
+    for _ in range(300):
+        optimizer.zero_grad()
+        (neuron(x) - want).square().mean().backward()
+        assert neuron.tau.grad.isfinite().all()
+        optimizer.step()
+    torch.testing.assert_close(neuron.tau.data, torch.full((2,), 4.0), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("start", (1.4, -0.5))
+def test_a_learned_recurrent_weight_comes_back(start: float) -> None:
+    def membrane(beta: float, **kwargs: Any) -> snn.LeakyParallel:
+        neuron = snn.LeakyParallel(
+            1, 2, beta=beta, bias=False, threshold=0.0, spike_grad=lambda x: 1 * x, **kwargs
+        )
+        neuron.rnn.weight_ih_l0.data.fill_(1)
+        return neuron
+
+    x = INPUT + 0.2
+    want = membrane(0.7)(x).detach()
+    neuron = membrane(start, learn_beta=True)
+    optimizer = torch.optim.Adam([neuron.rnn.weight_hh_l0], 0.02)
+    for _ in range(300):
+        optimizer.zero_grad()
+        (neuron(x) - want).square().mean().backward()
+        optimizer.step()
+    rates = neuron.rnn.weight_hh_l0.detach().diagonal()
+    torch.testing.assert_close(rates, torch.full((2,), 0.7), rtol=0, atol=0.02)
