@@ -38,8 +38,7 @@ class LinearLeaky(StateLeaky):
         in_features: Size of the last dimension of the input.
         out_features: Number of neurons.
         bias: Whether the linear layer has a bias.
-        learn_beta: ``True`` makes ``tau`` a parameter, see :class:`StateLeaky`. It counts
-            as at least 1.
+        learn_beta: ``True`` makes ``tau`` a parameter, see :class:`StateLeaky`.
         state_quant: Quantizer of U, see :func:`snntorch.functional.quant.state_quant`;
             ``False`` for none. What is summed is not quantized.
         output: ``False`` returns U alone, and fires no spikes: what only they need draws

@@ -14,10 +14,13 @@ from snntorch._checks import expect, expect_count, owner_name, shape_of
 from snntorch._neurons._bounds import bounded
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import SequenceNeuron, expect_sequence, linear_scan
-from snntorch._neurons._values import to_value
-from snntorch._neurons.neurons import LIF, SpikingNeuron
+from snntorch._neurons.neurons import LIF
 
 __all__ = ["StateLeaky"]
+
+#: What a learned tau counts as from here on down: next to nothing is left after one step,
+#: yet there is a gradient to come back by.
+LEAST_TAU = 0.1
 
 
 @shared_arguments
@@ -45,7 +48,9 @@ class StateLeaky(SequenceNeuron, LIF):
         beta: Decay rate that sets the time constant, clamped to [0, 1]; one number, or
             one per channel. Reading ``beta`` gives it back from ``tau``: set that one.
         channels: Number of neurons: size of the last dimension of the input.
-        learn_beta: ``True`` makes ``tau`` a parameter. It counts as at least 1.
+        learn_beta: ``True`` makes ``tau`` a parameter. It counts as at least 0.1. There
+            is a parameter ``beta`` besides, as in checkpoints and optimizer states of snnTorch
+            1.0.0: it stays what was given, nothing reads it, and its gradient is 0.
         state_quant: Quantizer of U, see :func:`snntorch.functional.quant.state_quant`;
             ``False`` for none. What is summed is not quantized.
         output: ``False`` returns U alone, and fires no spikes: what only they need draws
@@ -66,8 +71,7 @@ class StateLeaky(SequenceNeuron, LIF):
 
     Note:
         snnTorch 1.0.0 multiplies spikes by ``graded_spikes_factor`` twice, takes a learned
-        ``tau`` below 1 as it is (below 0 its sum grows), and has a parameter ``beta`` that
-        is never trained. Its ``state_dict`` can be loaded.
+        ``tau`` below 0 as it is, where the sum grows, and gives ``beta`` no gradient.
 
     References:
         W. Gerstner, W. M. Kistler (2002). Spiking Neuron Models. Cambridge University
@@ -98,12 +102,12 @@ class StateLeaky(SequenceNeuron, LIF):
         learn_graded_spikes_factor: bool = False,
         kernel_truncation_steps: int | None = None,
     ) -> None:
-        # not LIF's, which owns a beta: here it follows from tau
-        SpikingNeuron.__init__(
-            self,
+        super().__init__(
+            beta,
             threshold,
             spike_grad,
             surrogate_disable,
+            learn_beta=learn_beta,
             learn_threshold=learn_threshold,
             reset_mechanism="none",
             state_quant=state_quant,
@@ -112,7 +116,7 @@ class StateLeaky(SequenceNeuron, LIF):
             learn_graded_spikes_factor=learn_graded_spikes_factor,
         )
         expect_count(self, "channels", channels)
-        decay = to_value(self, "beta", beta)
+        decay = self._value("beta").detach()
         expect(
             decay.shape in ((), (1,), (channels,)),
             self,
@@ -143,6 +147,7 @@ class StateLeaky(SequenceNeuron, LIF):
                 stacklevel=3,
             )
 
+    # The value that was registered under this name is only carried along: tau counts.
     @property
     def beta(self) -> Tensor:
         """Decay rate that belongs to ``tau``."""
@@ -161,7 +166,10 @@ class StateLeaky(SequenceNeuron, LIF):
     def _sum(self, x: Tensor) -> Tensor:
         """Return the sum of the past inputs, each faded by its age."""
         dtype = torch.promote_types(x.dtype, torch.float32)
-        tau = bounded(self._value("tau"), 1)
+        tau = bounded(self._value("tau"), LEAST_TAU)
+        if "beta" in self._parameters:
+            # Optimizers and DistributedDataParallel expect a gradient of each parameter
+            tau = tau + 0 * self._value("beta")
         rate = 1 / tau.to(x.device, dtype)
         taps = self.kernel_truncation_steps
         if taps is None or taps >= len(x):
@@ -189,12 +197,6 @@ class StateLeaky(SequenceNeuron, LIF):
             f"{owner_name(self)} has no reset, as it computes all steps at once.\n"
             "For a membrane that spikes reset use snn.Leaky(beta)."
         )
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
-        state_dict.pop(f"{prefix}beta", None)  # in checkpoints of 1.0.0, beside tau
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 def _is_one(value: Tensor) -> bool:
