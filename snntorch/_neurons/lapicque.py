@@ -67,6 +67,10 @@ class Lapicque(LIF):
             ``reset_mechanism`` is unknown, or ``mem`` does not fit the input.
         TypeError: If ``mem`` is passed with ``init_hidden=True``.
 
+    Note:
+        snnTorch 1.0.0 computes C from a learned ``beta`` once, so that learning changes
+        nothing, and takes a ``beta`` above 1 as it is: the membrane grows.
+
     References:
         L. Lapicque (1907). Recherches quantitatives sur l'excitation électrique des nerfs
         traitée comme une polarisation. Journal de Physiologie et de Pathologie Générale 9,
