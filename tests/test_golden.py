@@ -21,7 +21,10 @@ from snntorch.functional import quant
 from tests import golden
 from tests.cases import SEQUENCE_NEURONS, flat, run
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*fires no spikes with output=False:UserWarning"),
+]
 
 NEURONS = (
     *("Leaky", "Lapicque", "Synaptic", "Alpha", "RLeaky", "RSynaptic"),
@@ -85,6 +88,8 @@ def replay(case: dict[str, Any], neuron: Any) -> tuple[list[Tensor], dict[str, T
     if loss.requires_grad:
         loss.backward()
     grads = {f"grad_{name}": p.grad for name, p in neuron.named_parameters()}
+    if isinstance(neuron, snn.StateLeaky):
+        grads.pop("grad_beta", None)  # a zero; 1.0.0 has none
     return outs, {"grad_x": x.grad, **grads}
 
 
@@ -116,7 +121,10 @@ ALL = [case for name in NEURONS for case in golden.cases(name)]
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case["id"])
 def test_neurons(case: dict[str, Any]) -> None:
     neuron = build(case)
-    assert set(neuron.state_dict()) == {str(key) for key in golden.array(case, "state_dict")}
+    # of StateLeaky, the recording leaves out what test_checkpoints.py compares
+    left_out = {"beta"} if isinstance(neuron, snn.StateLeaky) else set()
+    recorded = {str(key) for key in golden.array(case, "state_dict")}
+    assert set(neuron.state_dict()) == recorded | left_out
     check(case, *replay(case, neuron))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from snntorch._checks import expect
@@ -12,6 +13,9 @@ from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons.neurons import LIF, Recurrence, States
 
 __all__ = ["Alpha"]
+
+#: Largest size of tau_alpha, which would be infinite where the rates meet.
+LARGEST_TAU = 1e4
 
 
 @shared_arguments
@@ -33,13 +37,17 @@ class Alpha(LIF):
     spikes :math:`S` (``spk``), decay rates :math:`\alpha > \beta` (``alpha``, ``beta``,
     per time step) and threshold :math:`\theta` (``threshold``).
 
+    Rates that are learned may meet, or cross. The size of :math:`\tau_\alpha`, infinite where
+    they are equal and 0 where :math:`\beta = 1`, is kept between :math:`10^{-4}` and
+    :math:`10^4`; equal rates leave U = 0.
+
     ``"zero"`` clears all three states. ``"subtract"`` lowers U by :math:`\theta`, and E
     by :math:`\theta/\tau_\alpha`, so that the membrane stays lowered.
 
     Args:
         alpha: Decay rate of the excitatory current per time step, clamped to [0, 1]
             where it is used, larger than ``beta``; one number, or one per neuron.
-        beta: Decay rate of the inhibitory current, likewise; not 1.
+        beta: Decay rate of the inhibitory current, likewise; below 1.
         {shared}
 
     Shape:
@@ -50,7 +58,7 @@ class Alpha(LIF):
           ``init_hidden=True, output=False``.
 
     Raises:
-        ValueError: If ``alpha`` is not above ``beta``, ``beta`` is 1,
+        ValueError: If ``alpha``, clamped, is not above ``beta``, ``beta`` is 1,
             ``reset_mechanism`` is unknown, or a state does not fit the input.
         TypeError: If a state is passed with ``init_hidden=True``.
 
@@ -114,12 +122,24 @@ class Alpha(LIF):
         if not (high.is_meta or low.is_meta):
             got = f"alpha={alpha} and beta={beta}"
             expect(bool((low != 1).all()), self, "`beta` other than 1", got)
-            expect(bool((high > low).all()), self, "`alpha` larger than `beta`", got)
+            above = high.clamp(0, 1) > low.clamp(0, 1)
+            expect(bool(above.all()), self, "`alpha` larger than `beta`, within 0 to 1", got)
 
     def tau_alpha(self) -> Tensor:
         """Return the factor that brings the peak of the response to the input's size."""
-        log_alpha, log_beta = self._decay("alpha").log(), self._decay("beta").log()
-        return log_alpha / (log_beta - log_alpha) + 1
+        alpha, beta = self._decay("alpha"), self._decay("beta")
+        if not (self._learns("alpha") or self._learns("beta")):  # checked when they were given
+            log_alpha = alpha.log()
+            tau = 1 - log_alpha / (log_alpha - beta.log())
+            return tau.nan_to_num(nan=1.0, posinf=LARGEST_TAU, neginf=-LARGEST_TAU)
+        numbers = torch.finfo(alpha.dtype)
+        log_alpha, log_beta = _log(alpha.clamp(min=numbers.tiny)), _log(beta)
+        least_gap = (log_alpha.detach().abs() / LARGEST_TAU).clamp(min=numbers.eps)
+        tau = 1 - log_alpha / _apart_from_zero(log_alpha - log_beta, least_gap)
+        return _apart_from_zero(tau, torch.full_like(tau, 1 / LARGEST_TAU))
+
+    def _learns(self, name: str) -> bool:
+        return name in self._parameters or self._value(name).requires_grad
 
     def step(self, input_: Tensor, syn_exc: Tensor, syn_inh: Tensor, mem: Tensor) -> States:
         """Return both currents and the membrane they make."""
@@ -148,3 +168,15 @@ class Alpha(LIF):
         return self._advance(input_, syn_exc, syn_inh, mem)
 
     init_alpha = LIF.reset_mem
+
+
+def _log(rate: Tensor) -> Tensor:
+    """Return the logarithm; its steep end next to 0 passes no gradient."""
+    if rate.requires_grad:
+        rate = torch.where(rate > torch.finfo(rate.dtype).eps, rate, rate.detach())
+    return rate.log()
+
+
+def _apart_from_zero(x: Tensor, least: Tensor) -> Tensor:
+    """Return x, its size at least ``least``."""
+    return torch.where(x.abs() < least, torch.copysign(least, x), x)

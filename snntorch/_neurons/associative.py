@@ -55,7 +55,7 @@ class AssociativeLeaky(SequenceNeuron):
     Note:
         snnTorch 1.0.0 divides by the product of all decay rates so far, and so forgets
         everything within some dozens of steps. Its queries are d_key by d_value: where these
-        differ, it returns ``d_value**2`` features.
+        differ, it returns ``d_value**2`` features, and ``to_q`` in its checkpoints does not fit.
 
     References:
         S. Yang, B. Wang, Y. Shen, R. Panda, Y. Kim (2024). Gated Linear Attention

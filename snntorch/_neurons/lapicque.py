@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,15 @@ import torch
 from torch import Tensor
 
 from snntorch._checks import expect
+from snntorch._neurons._bounds import bounded
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._values import to_value
 from snntorch._neurons.neurons import LIF, Recurrence, States
 
 __all__ = ["Lapicque"]
+
+#: Below it Euler's method overshoots by more than it started from, and diverges.
+LEAST_LEARNED_DECAY = math.exp(-2)
 
 
 @shared_arguments
@@ -35,14 +40,19 @@ class Lapicque(LIF):
     (``threshold``, volt), reset :math:`R_t` and spikes :math:`S` (``spk``). ``"zero"``
     multiplies the whole update by :math:`1 - R_t`.
 
+    Euler's method is stable for :math:`\Delta t < 2RC`, that is :math:`\beta > e^{-2}`.
+    With a constant :math:`\beta`, a step is made of R, C and :math:`\Delta t` alone: these
+    can be written to later, whereas ``beta`` is what they were built from or lead to.
+
     Args:
         beta: Decay rate per time step. Give ``beta`` alone (R is 1), ``beta`` and one of
-            R and C, or R and C: the others follow. One number, or one per neuron.
-        R: Resistance; one number, or one per neuron. ``False`` for not given.
-        C: Capacitance, likewise.
-        time_step: Length of a time step.
+            R and C, or R and C: the others follow. Above 0; from 1 on nothing leaks. One
+            number, or one per neuron.
+        R: Resistance above 0; one number, or one per neuron. ``False`` for not given.
+        C: Capacitance, likewise. With ``beta`` below 1, or R would be infinite.
+        time_step: Length of a time step, above 0.
         learn_beta: ``True`` makes ``beta`` a parameter; C (or R, where C was given) then
-            follows it.
+            follows it. It is clamped to :math:`[e^{-2}, 1]` where it is used.
         {shared}
 
     Shape:
@@ -53,8 +63,13 @@ class Lapicque(LIF):
 
     Raises:
         ValueError: If one of R and C is given without the other or ``beta``, all three
-            are given, ``reset_mechanism`` is unknown, or ``mem`` does not fit the input.
+            are given, one of the values is not above 0, ``beta`` is not below 1 with C given,
+            ``reset_mechanism`` is unknown, or ``mem`` does not fit the input.
         TypeError: If ``mem`` is passed with ``init_hidden=True``.
+
+    Note:
+        snnTorch 1.0.0 computes C from a learned ``beta`` once, so that learning changes
+        nothing, and takes a ``beta`` above 1 as it is: the membrane grows.
 
     References:
         L. Lapicque (1907). Recherches quantitatives sur l'excitation électrique des nerfs
@@ -87,9 +102,10 @@ class Lapicque(LIF):
         state_quant: Callable[[Tensor], Tensor] | bool = False,
         output: bool = False,
     ) -> None:
+        values = {"beta": beta, "R": R, "C": C}
         given = {
             name: to_value(self, name, value)
-            for name, value in (("beta", beta), ("R", R), ("C", C))
+            for name, value in values.items()
             if value is not False and value is not None
         }
         expect(
@@ -100,13 +116,23 @@ class Lapicque(LIF):
             "The others follow from beta = exp(-time_step/(R * C)).",
         )
         dt = to_value(self, "time_step", time_step)
-        if "beta" not in given:
-            given["beta"] = torch.exp(-dt / (given["R"] * given["C"]))
-        elif "C" in given:
-            given["R"] = dt / (given["C"] * torch.log(1 / given["beta"]))
-        else:
-            given.setdefault("R", torch.ones(()))
-            given["C"] = dt / (given["R"] * torch.log(1 / given["beta"]))
+        expect(_all(dt > 0), self, "`time_step` above 0", time_step)
+        for name, value in given.items():
+            expect(_all(value > 0), self, f"`{name}` above 0", values[name])
+        capacitance_given = list(given) == ["beta", "C"]
+        if capacitance_given:
+            hint = "Else R is infinite: give R and C instead, with R as large as you like."
+            expect(_all(given["beta"] < 1), self, "`beta` below 1 beside `C`", beta, hint)
+        with torch.no_grad():
+            if "beta" not in given:
+                decay = torch.exp(-dt / (given["R"] * given["C"]))
+                given["beta"] = decay.reshape(decay.shape or (1,))  # as in checkpoints of 1.0.0
+            elif "C" in given:
+                given["R"] = dt / (given["C"] * torch.log(1 / given["beta"]))
+            else:
+                given.setdefault("R", torch.ones(()))
+                decay = given["beta"].clamp(max=1)
+                given["C"] = dt / (given["R"] * torch.log(1 / decay))
         super().__init__(
             given["beta"],
             threshold,
@@ -123,28 +149,36 @@ class Lapicque(LIF):
         self._register("R", given["R"])
         self._register("C", given["C"])
         self._register("time_step", dt)
-        self._capacitance_given = C is not False and C is not None and beta is not False
+        self._capacitance_given = capacitance_given
 
-    def _circuit(self) -> tuple[Tensor, Tensor]:
-        """Return the resistance, and the share of the charge that a step moves."""
+    def _circuit(self, input_: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how far a step's input lifts the membrane, and the share that leaks."""
         R, C, dt = self._value("R"), self._value("C"), self._value("time_step")
-        if "beta" not in self._parameters:
-            return R, dt / (R * C)
-        rate = -self._decay("beta").log()  # learned: what was not given follows it
-        return dt / (C * rate) if self._capacitance_given else R, rate
+        beta = self._value("beta")
+        if "beta" in self._parameters or beta.requires_grad:  # what was not given follows it
+            rate = -bounded(beta, LEAST_LEARNED_DECAY, 1).log()
+            if self._capacitance_given:
+                return input_ * (dt / C), rate
+        else:
+            rate = dt / (R * C)
+        return input_ * R * rate, rate
 
     def step(self, input_: Tensor, mem: Tensor) -> States:
         """Return the membrane after one Euler step of the RC circuit."""
-        R, rate = self._circuit()
-        return (input_ * R * rate + (1 - rate) * mem,)
+        lift, rate = self._circuit(input_)
+        return (lift + (1 - rate) * mem,)
 
     def recurrence(self, input_: Tensor) -> Recurrence:
         """Return the model of the kernel, the charge that arrives, and what stays."""
-        R, rate = self._circuit()
-        return "leaky", input_ * R * rate, {"beta": 1 - rate}
+        lift, rate = self._circuit(input_)
+        return "leaky", lift, {"beta": 1 - rate}
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""
         return self._advance(input_, mem)
 
     init_lapicque = LIF.reset_mem
+
+
+def _all(condition: Tensor) -> bool:
+    return condition.is_meta or bool(condition.all())

@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snntorch import surrogate
-from snntorch._checks import expect, expect_count, shape_of
+from snntorch._checks import expect, expect_count, expect_number, shape_of
+from snntorch._neurons._bounds import bounded
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import expect_sequence
-from snntorch._neurons._values import ValueModule
+from snntorch._neurons._values import ValueModule, to_value
 
 __all__ = ["LeakyParallel"]
 
@@ -28,12 +29,14 @@ class LeakyParallel(ValueModule):
     .. math::
         U[t] &= \max(0,\; W_{ih}\,x[t] + b_{ih} + W_{hh}\,U[t-1] + b_{hh}),
         \qquad W_{hh} = \mathrm{diag}(\beta) \\
-        S[t] &= g\,H(U[t] - \theta)
+        S[t] &= g\,H(D[t]\,U[t] - \theta)
 
     with input :math:`x` (``input_``), membrane potential :math:`U`, spikes :math:`S`, the
     weights and biases of ``rnn``, decay rate :math:`\beta` (per time step), threshold
     :math:`\theta` (``threshold``) and spike size :math:`g` (``graded_spikes_factor``). U and
-    :math:`\theta` share one arbitrary unit. Each call starts from U = 0.
+    :math:`\theta` share one arbitrary unit. :math:`D` is 1; in training mode it is 0 with
+    the probability :math:`p` (``dropout``), and :math:`1/(1-p)` otherwise. Each call starts
+    from U = 0.
 
     What is used and learned is the recurrent weight ``rnn.weight_hh_l0``. ``beta`` on the
     module is what it was built from.
@@ -45,7 +48,8 @@ class LeakyParallel(ValueModule):
             clamped to [0, 1] where it is used. ``None`` leaves the recurrent weights as
             ``nn.RNN`` draws them.
         bias: Whether there are the biases.
-        dropout: Handed on to ``nn.RNN``, where it has no effect in a single layer.
+        dropout: Probability that, in training mode, a membrane potential counts as 0 when
+            it is compared with the threshold. What it passes on to the next step stays.
         learn_beta: ``True`` trains the recurrent weights, ``False`` fixes them.
         weight_hh_enable: ``True`` connects every neuron to every other: the recurrent matrix
             is dense, with ``beta`` of a neuron in its row. ``False`` keeps it diagonal.
@@ -56,13 +60,14 @@ class LeakyParallel(ValueModule):
         - returns ``spk``: (time, batch, hidden_size), or (time, hidden_size).
 
     Raises:
-        ValueError: If the input has another shape, a size is less than 1, or ``beta`` is
-            neither one number nor one per neuron.
-        TypeError: If a size is not an integer, or ``spike_grad`` cannot be called.
+        ValueError: If the input has another shape, a size is less than 1, ``dropout`` is
+            no probability, or ``beta`` is neither one number nor one per neuron.
+        TypeError: If a size is not an integer, ``dropout`` is not a number, or
+            ``spike_grad`` cannot be called.
 
     Note:
-        snnTorch 1.0.0 ignores a ``beta`` of one per neuron, and a copy of a module with
-        ``learn_beta=True`` learns a dense matrix.
+        snnTorch 1.0.0 ignores a ``beta`` of one per neuron, drops nothing whatever
+        ``dropout`` is, and a copy of a module with ``learn_beta=True`` learns a dense matrix.
 
     References:
         J. L. Elman (1990). Finding Structure in Time. Cognitive Science 14(2), 179-211.
@@ -102,6 +107,8 @@ class LeakyParallel(ValueModule):
         super().__init__()
         expect_count(self, "input_size", input_size)
         expect_count(self, "hidden_size", hidden_size)
+        expect_number(self, "dropout", dropout)
+        expect(0 <= dropout <= 1, self, "`dropout` to be a probability, 0 to 1", dropout)
         expect(
             spike_grad is None or callable(spike_grad),
             self,
@@ -115,20 +122,21 @@ class LeakyParallel(ValueModule):
         self.spike_grad = surrogate.atan() if spike_grad is None else spike_grad
         self.input_size = input_size
         self.hidden_size = hidden_size
+        self.dropout = dropout
         self._register("threshold", threshold, learn_threshold)
         self._register("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
         if beta is not None:
-            self._register("beta", beta)
-            given = shape_of(self._value("beta"))
+            value = to_value(self, "beta", beta)
+            given = shape_of(value)
             valid = f"`beta` to be one number or {hidden_size}, one per neuron"
             expect(given in ((), (1,), (hidden_size,)), self, valid, f"shape {given}")
+            self._register("beta", value.reshape(-1))  # never 0-dimensional in checkpoints
         # The parameters of nn.RNN, which torch.compile does not enter
         self.rnn = nn.RNNBase(
             "RNN_RELU",
             input_size,
             hidden_size,
             bias=bias,
-            dropout=dropout,
             device=device,
             dtype=dtype,
         )
@@ -163,10 +171,12 @@ class LeakyParallel(ValueModule):
             feedback = F.linear(mem, recurrent) if self._dense else mem * recurrent
             mem = torch.relu(step + feedback)
             mems.append(mem)
-        excess = torch.stack(mems) - self._value("threshold")
+        # nn.RNN drops between its layers only, of which there is one
+        seen = F.dropout(torch.stack(mems), self.dropout, self.training)
+        excess = seen - self._value("threshold")
         return self._graded(self.spike_grad(excess))
 
     def _rates(self, weight: Tensor) -> Tensor:
         # off the diagonal nothing is used, so nothing there is ever learned
         rates = weight.diagonal()
-        return rates.clamp(0, 1) if "beta" in self._buffers else rates
+        return bounded(rates, 0, 1) if "beta" in self._buffers else rates

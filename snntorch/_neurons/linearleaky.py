@@ -33,14 +33,16 @@ class LinearLeaky(StateLeaky):
 
     Args:
         beta: Decay rate that sets the time constant, clamped to [0, 1]; one number, or
-            one per output feature. Reading ``beta`` gives it back from ``tau``.
+            one per output feature. Reading ``beta`` gives it back from ``tau``: set that
+            one.
         in_features: Size of the last dimension of the input.
         out_features: Number of neurons.
         bias: Whether the linear layer has a bias.
-        learn_beta: ``True`` makes ``tau`` a parameter. It counts as at least 1.
+        learn_beta: ``True`` makes ``tau`` a parameter, see :class:`StateLeaky`.
         state_quant: Quantizer of U, see :func:`snntorch.functional.quant.state_quant`;
             ``False`` for none. What is summed is not quantized.
-        output: ``False`` returns U alone, and fires no spikes.
+        output: ``False`` returns U alone, and fires no spikes: what only they need draws
+            a warning.
         kernel_truncation_steps: Number of input steps that U remembers, the present one
             included; ``None`` for all.
         {shared}
@@ -54,6 +56,7 @@ class LinearLeaky(StateLeaky):
         ValueError: If the input has another shape, ``beta`` is neither one number nor one
             per output feature, or a number of features or steps is less than 1.
         TypeError: If one of these numbers is not an integer.
+        NotImplementedError: By ``fire_inhibition`` and ``mem_reset``.
 
     Note:
         As for :class:`StateLeaky`.

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, shape_of
+from snntorch._checks import expect, expect_count, owner_name, shape_of
+from snntorch._neurons._bounds import bounded
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import SequenceNeuron, expect_sequence, linear_scan
-from snntorch._neurons._values import to_value
-from snntorch._neurons.neurons import LIF, SpikingNeuron
+from snntorch._neurons.neurons import LIF
 
 __all__ = ["StateLeaky"]
+
+#: What a learned tau counts as from here on down: next to nothing is left after one step,
+#: yet there is a gradient to come back by.
+LEAST_TAU = 0.1
 
 
 @shared_arguments
@@ -41,12 +46,15 @@ class StateLeaky(SequenceNeuron, LIF):
 
     Args:
         beta: Decay rate that sets the time constant, clamped to [0, 1]; one number, or
-            one per channel. Reading ``beta`` gives it back from ``tau``.
+            one per channel. Reading ``beta`` gives it back from ``tau``: set that one.
         channels: Number of neurons: size of the last dimension of the input.
-        learn_beta: ``True`` makes ``tau`` a parameter. It counts as at least 1.
+        learn_beta: ``True`` makes ``tau`` a parameter. It counts as at least 0.1. There
+            is a parameter ``beta`` besides, as in checkpoints and optimizer states of snnTorch
+            1.0.0: it stays what was given, nothing reads it, and its gradient is 0.
         state_quant: Quantizer of U, see :func:`snntorch.functional.quant.state_quant`;
             ``False`` for none. What is summed is not quantized.
-        output: ``False`` returns U alone, and fires no spikes.
+        output: ``False`` returns U alone, and fires no spikes: what only they need draws
+            a warning.
         kernel_truncation_steps: Number of input steps that U remembers, the present one
             included; ``None`` for all.
         {shared}
@@ -59,10 +67,11 @@ class StateLeaky(SequenceNeuron, LIF):
         ValueError: If the input has another shape, ``beta`` is neither one number nor one
             per channel, or ``channels`` or ``kernel_truncation_steps`` is less than 1.
         TypeError: If one of these two is not an integer.
+        NotImplementedError: By ``fire_inhibition`` and ``mem_reset``.
 
     Note:
-        snnTorch 1.0.0 multiplies spikes by ``graded_spikes_factor`` twice, and has a
-        parameter ``beta`` that is never trained. Its ``state_dict`` can be loaded.
+        snnTorch 1.0.0 multiplies spikes by ``graded_spikes_factor`` twice, takes a learned
+        ``tau`` below 0 as it is, where the sum grows, and gives ``beta`` no gradient.
 
     References:
         W. Gerstner, W. M. Kistler (2002). Spiking Neuron Models. Cambridge University
@@ -93,12 +102,12 @@ class StateLeaky(SequenceNeuron, LIF):
         learn_graded_spikes_factor: bool = False,
         kernel_truncation_steps: int | None = None,
     ) -> None:
-        # not LIF's, which owns a beta: here it follows from tau
-        SpikingNeuron.__init__(
-            self,
+        super().__init__(
+            beta,
             threshold,
             spike_grad,
             surrogate_disable,
+            learn_beta=learn_beta,
             learn_threshold=learn_threshold,
             reset_mechanism="none",
             state_quant=state_quant,
@@ -107,7 +116,7 @@ class StateLeaky(SequenceNeuron, LIF):
             learn_graded_spikes_factor=learn_graded_spikes_factor,
         )
         expect_count(self, "channels", channels)
-        decay = to_value(self, "beta", beta)
+        decay = self._value("beta").detach()
         expect(
             decay.shape in ((), (1,), (channels,)),
             self,
@@ -119,11 +128,30 @@ class StateLeaky(SequenceNeuron, LIF):
         self.channels = channels
         self.kernel_truncation_steps = kernel_truncation_steps
         self._register("tau", 1 / (1 - decay.clamp(0, 1)), learn_beta)
+        if not output:
+            self._warn_of_unused(
+                spike_grad=spike_grad is not None,
+                surrogate_disable=surrogate_disable,
+                learn_threshold=learn_threshold,
+                learn_graded_spikes_factor=learn_graded_spikes_factor,
+                graded_spikes_factor=not _is_one(self._value("graded_spikes_factor")),
+            )
 
+    def _warn_of_unused(self, **given: bool) -> None:
+        names = " and ".join(f"`{name}`" for name, is_given in given.items() if is_given)
+        if names:
+            warnings.warn(
+                f"{owner_name(self)} fires no spikes with output=False, which leaves {names} "
+                "without effect. Leave that out, or pass output=True.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    # The value that was registered under this name is only carried along: tau counts.
     @property
     def beta(self) -> Tensor:
         """Decay rate that belongs to ``tau``."""
-        return 1 - 1 / self._value("tau").clamp(min=1)
+        return 1 - 1 / bounded(self._value("tau"), 1)
 
     def forward(self, input_: Tensor) -> Any:
         """Run a whole sequence; returns ``spk, mem``."""
@@ -138,32 +166,41 @@ class StateLeaky(SequenceNeuron, LIF):
     def _sum(self, x: Tensor) -> Tensor:
         """Return the sum of the past inputs, each faded by its age."""
         dtype = torch.promote_types(x.dtype, torch.float32)
-        rate = 1 / self._value("tau").to(x.device, dtype).clamp(min=1)
+        tau = bounded(self._value("tau"), LEAST_TAU)
+        if "beta" in self._parameters:
+            # Optimizers and DistributedDataParallel expect a gradient of each parameter
+            tau = tau + 0 * self._value("beta")
+        rate = 1 / tau.to(x.device, dtype)
         taps = self.kernel_truncation_steps
         if taps is None or taps >= len(x):
             return linear_scan(torch.exp(-rate).expand(len(x), 1, rate.numel()), x)
         return _window_sum(x.to(dtype), rate, taps).to(x.dtype)
 
-    def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
-        """Return the spikes that ``mem`` causes, at most one per sample and step.
-
-        Args:
-            batch_size: Number of samples: the size of the second dimension of ``mem``.
-            mem: Membrane potential, (time, batch, channels).
+    def fire_inhibition(self, batch_size: int, mem: Tensor) -> NoReturn:
+        """Raise: there is no inhibition.
 
         Raises:
-            ValueError: If ``mem`` has another number of samples or channels.
+            NotImplementedError: Always.
         """
-        expect_sequence(self, "mem", mem, self.channels)
-        expect(mem.shape[1] == batch_size, self, f"`mem` of {batch_size} samples", shape_of(mem))
-        samples = mem.flatten(0, 1)
-        return super().fire_inhibition(len(samples), samples).view(mem.shape)
+        raise NotImplementedError(
+            f"{owner_name(self)} has no inhibition, as it computes all steps at once.\n"
+            "For one winner per step use snn.Leaky(beta, inhibition=True)."
+        )
 
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
-        state_dict.pop(f"{prefix}beta", None)  # in checkpoints of 1.0.0, beside tau
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+    def mem_reset(self, mem: Tensor) -> NoReturn:
+        """Raise: there is no reset.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            f"{owner_name(self)} has no reset, as it computes all steps at once.\n"
+            "For a membrane that spikes reset use snn.Leaky(beta)."
+        )
+
+
+def _is_one(value: Tensor) -> bool:
+    return value.is_meta or bool((value == 1).all())
 
 
 def _window_sum(x: Tensor, rate: Tensor, taps: int) -> Tensor:
