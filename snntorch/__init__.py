@@ -10,8 +10,6 @@
 torch.Size([3, 2])
 """
 
-from importlib.metadata import version as _version
-
 from snntorch import backprop, functional, spikegen, surrogate, utils
 from snntorch._layers.bntt import BatchNormTT1d, BatchNormTT2d
 from snntorch._layers.graded_spikes import GradedSpikes
@@ -31,7 +29,7 @@ from snntorch._neurons.stateleaky import StateLeaky
 from snntorch._neurons.synaptic import Synaptic
 from snntorch._unroll.planner import Plan, Stage, plan, unroll
 
-__version__ = _version("snntorch")
+__version__ = "1.1.0"
 
 __all__ = [
     "LIF",

@@ -95,11 +95,26 @@ def expect_real(owner: object, name: str, value: Any) -> None:
     expect(not is_complex, owner, f"a real `{name}`", got, error=TypeError)
 
 
+def expect_flag(owner: object, name: str, value: Any) -> None:
+    """Raise ``TypeError`` unless ``value`` is true or false (0 and 1 count)."""
+    expect(
+        isinstance(value, (bool, np.bool_)) or (isinstance(value, Integral) and value in (0, 1)),
+        owner,
+        f"`{name}` to be True or False",
+        f"{type(value).__name__} ({value!r})",
+        error=TypeError,
+    )
+
+
 def expect_finite(owner: object, **values: Any) -> None:
     """Raise unless all values are finite numbers."""
     for name, value in values.items():
         expect_number(owner, name, value)
-        expect(isfinite(value), owner, f"a finite `{name}`", value)
+        try:
+            finite = isfinite(value)
+        except OverflowError:  # of an integer beyond all floats
+            finite = False
+        expect(finite, owner, f"a finite `{name}`", value)
 
 
 def expect_generator(owner: object, value: Any) -> None:

@@ -21,13 +21,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_finite, expect_flag, expect_tensor
 
 __all__ = [
     "LSO",
@@ -78,7 +77,7 @@ class SurrogateFunction(torch.autograd.Function):
         raise TypeError("A surrogate has to define `gradient(x, grad, *parameters)`.")
 
     @classmethod
-    def apply(cls, x: Tensor, *given: Any) -> Any:
+    def apply(cls, x: Any, *given: Any) -> Any:
         """Return the spikes of ``x``; left-out parameters take their defaults."""
         expect(
             len(given) <= len(cls.parameters),
@@ -87,6 +86,8 @@ class SurrogateFunction(torch.autograd.Function):
             f"{len(given)} values",
             error=TypeError,
         )
+        if not isinstance(x, Tensor):
+            expect_tensor(cls.__name__, "x", x)
         if torch._C._are_functorch_transforms_active():
             return super().apply(x, *given)  # type: ignore[no-untyped-call]
         if not (x.requires_grad and torch.is_grad_enabled()):
@@ -99,8 +100,7 @@ class SurrogateFunction(torch.autograd.Function):
     def forward(*arguments: Any) -> Tensor:
         """Return H(x)."""
         # torch.compile puts a context first where the number of arguments can vary
-        (x,) = (value for value in arguments if isinstance(value, Tensor))
-        return spikes(x)
+        return spikes(next(value for value in arguments if isinstance(value, Tensor)))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -148,6 +148,10 @@ class SurrogateGradient:
 
     def __post_init__(self) -> None:
         name, numbers = self.function.__name__, (int, float)
+        if self.function is not CustomSurrogate:
+            for parameter, value in zip(self.function.parameters, self.values, strict=False):
+                if not isinstance(value, Tensor):
+                    expect_finite(self.name, **{parameter: value})
         known = globals().get(name) is self.function
         facts = {
             "function_name": name,
@@ -164,21 +168,6 @@ class SurrogateGradient:
     def derivative(self, x: Tensor) -> Tensor:
         """Return dS/dx at ``x``, the quantity plots of surrogates show."""
         return self.function.gradient(x, torch.ones_like(x), *self.values)
-
-    @cached_property
-    def is_proportional(self) -> bool:
-        """Whether dL/dx is proportional to dL/dS, as kernels for whole sequences take it to be.
-
-        Of a function of the user's it is found out by trying.
-        """
-        if self.has_kernel_name:
-            return True
-        x = torch.linspace(-2, 2, 9, dtype=torch.float64)
-        slope = self.derivative(x)
-        return all(
-            torch.allclose(self.function.gradient(x, much + 0 * x, *self.values), much * slope)
-            for much in (-1e6, 1e-6)
-        )
 
     def __repr__(self) -> str:
         named = zip(self.function.parameters, self.values, strict=True)
@@ -472,3 +461,30 @@ def custom_surrogate(custom_surrogate_function: Callable[..., Tensor]) -> Surrog
         error=TypeError,
     )
     return SurrogateGradient("custom_surrogate", CustomSurrogate, (custom_surrogate_function,))
+
+
+def chosen(owner: object, spike_grad: Any, disable: bool = False) -> Callable[[Tensor], Tensor]:
+    """Return what fires: ``spike_grad``, the default for None, a plain step if disabled.
+
+    Raises:
+        TypeError: If it cannot be called with a tensor, as a surrogate still to be made.
+    """
+    expect_flag(owner, "surrogate_disable", disable)
+    function = isinstance(spike_grad, type) and issubclass(spike_grad, SurrogateFunction)
+    factory = next((name for name in __all__ if globals()[name] is spike_grad), None)
+    hint = "Pass a surrogate such as surrogate.fast_sigmoid()."
+    if function:
+        hint = f"Pass surrogate.{factory or spike_grad.__name__}.apply, or what a factory returns."
+    elif factory:
+        hint = f"Call it: spike_grad=surrogate.{factory}()."
+    expect(
+        spike_grad is None or (callable(spike_grad) and not factory and not function),
+        owner,
+        "`spike_grad` to be a function of a tensor",
+        f"{spike_grad!r}",
+        hint,
+        TypeError,
+    )
+    if disable:
+        return spikes
+    return atan() if spike_grad is None else spike_grad

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from torch import Tensor, nn
 
 from snntorch._checks import expect
 from snntorch._neurons.neurons import LIF
-from snntorch._unroll.neuron import hooked
+from snntorch._torch import is_hooked
+from snntorch._unroll.equations import States, in_dtype
 
 
 class RecurrentOneToOne(nn.Module):
@@ -22,6 +24,7 @@ class RecurrentOneToOne(nn.Module):
 
     def __init__(self, V: Tensor) -> None:
         super().__init__()
+        self._neuron: weakref.ref[RecurrentLIF] | None = None  # whose V this is
         if isinstance(V, nn.Parameter):
             self.V = V
         else:
@@ -29,7 +32,25 @@ class RecurrentOneToOne(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return V * x."""
-        return x * self.V
+        return x * in_dtype(self.V, x.dtype)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "V" and "_neuron" in self.__dict__:
+            self._tell()
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        module = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._tell()
+        return module
+
+    def _tell(self) -> None:
+        neuron = None if self._neuron is None else self._neuron()
+        if neuron is not None and neuron._value("V") is not self.V:
+            neuron.V = self.V
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_neuron": None}  # the neuron ties its copies
 
 
 class SameConv2d(nn.Conv2d):
@@ -102,10 +123,29 @@ class RecurrentLIF(LIF):
         if not learn_recurrent:
             self.recurrent.requires_grad_(False)
 
+    def state_shape(self, input_: Tensor) -> tuple[int, ...]:
+        """Return the shape of each state, which the feedback has to fit."""
+        shape = super().state_shape(input_)
+        layer = self._modules["recurrent"]
+        if type(layer) is nn.Linear:
+            name, size, got = "linear_features", layer.in_features, shape[-1:]
+        elif type(layer) is SameConv2d:
+            name, size, got = "conv2d_channels", layer.in_channels, shape[-3:-2]
+        else:
+            return shape
+        if got != (size,):
+            what = f"an input that fits `{name}` = {size}, the size of its feedback"
+            hint = f"Build the neuron with {name}={got[0]}." if got else "Pass a batch."
+            expect(False, self, what, f"one of shape {tuple(shape)}", hint)
+        return shape
+
+    def _update(self, input_: Tensor, states: States) -> States:
+        spk, *others = states
+        return super()._update(input_, (self.recurrent(spk), *others))
+
     def _feedback(self) -> dict[str, Any] | None:
-        """Return what a kernel needs to know of the feedback; None if it knows no such."""
         recurrent = self.recurrent
-        if hooked(recurrent):
+        if is_hooked(recurrent):
             return None
         if type(recurrent) is RecurrentOneToOne:
             return {"V": recurrent.V}
@@ -113,8 +153,11 @@ class RecurrentLIF(LIF):
 
     def _tie(self) -> None:
         """Let the feedback use this neuron's V, which its state_dict holds."""
-        if "V" in self._buffers and "recurrent" in self._modules:
-            self.recurrent.V = self._value("V")
+        layer = self._modules.get("recurrent")
+        if isinstance(layer, RecurrentOneToOne) and "V" in self._numbers:
+            layer._neuron = weakref.ref(self)
+            if layer.V is not self._value("V"):
+                layer.V = self._value("V")
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         module = super()._apply(fn, recurse)
@@ -123,9 +166,13 @@ class RecurrentLIF(LIF):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "V":
+        if name in ("V", "recurrent"):
             self._tie()
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
+        self._tie()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
         self._tie()

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from snntorch._checks import expect, expect_tensor, shape_of
 from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._torch import is_traced
 from snntorch._unroll import native
-from snntorch._unroll.ops import recorded_elsewhere
 
 #: Steps that a scan takes one by one, for all blocks of a sequence at once.
 BLOCK = 32
@@ -91,7 +91,7 @@ class _LinearScan(torch.autograd.Function):
 
     @staticmethod
     def forward(decay: Tensor, x: Tensor, back: bool) -> Tensor:
-        eager = type(x) is Tensor and not recorded_elsewhere()
+        eager = type(x) is Tensor and not is_traced()
         if eager and x.is_cpu and native.available() is None:
             return native.scan(decay, x, back)
         if not back:

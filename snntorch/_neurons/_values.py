@@ -7,35 +7,72 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_flag, expect_real
+from snntorch._unroll.equations import in_dtype
 
 
 def to_value(owner: object, name: str, value: Any) -> Tensor:
-    """Return a float tensor of its own from a number, an array or a tensor.
+    """Return a float tensor from a number, an array or a tensor.
 
     Numbers, arrays and integer tensors take torch's default dtype; a tensor of floats
-    keeps its own. The caller's memory is not shared.
+    keeps its own. The caller's memory is not shared, unless ``value`` has a gradient, which
+    a copy would lose.
 
     Raises:
-        TypeError: If ``value`` is not numeric.
+        TypeError: If ``value`` is not numeric, or complex.
     """
+    if isinstance(value, Tensor) and value.requires_grad:
+        return value
+    kind = f"{type(value).__name__} ({value!r})"
     try:
         tensor = torch.as_tensor(value).detach().clone()
     except (TypeError, ValueError, RuntimeError):
-        kind = f"{type(value).__name__} ({value!r})"
         expect(False, owner, f"`{name}` to be a number, array or tensor", kind, error=TypeError)
         raise
+    expect_real(owner, name, value)
     if isinstance(value, Tensor) and tensor.is_floating_point():
         return tensor
     return tensor.to(torch.get_default_dtype())
 
 
+class _Clamp(torch.autograd.Function):
+    """Clamp; outside, only a gradient that leads back inside passes.
+
+    A descent step follows the gradient's negative, so above the bounds a positive one leads
+    back. That of torch.clamp is 0 there, and what an update pushed over the edge would stay.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, low: float, high: float) -> Tensor:
+        return value.clamp(low, high)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float, float], output: Tensor) -> None:
+        value, ctx.low, ctx.high = inputs
+        ctx.save_for_backward(value)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (value,) = ctx.saved_tensors
+        outward = ((value > ctx.high) & (grad < 0)) | ((value < ctx.low) & (grad > 0))
+        return grad.masked_fill(outward, 0), None, None
+
+
+def clamped(value: Tensor, low: float = 0, high: float = 1) -> Tensor:
+    """Return a number within its bounds; one that learns can come back from beyond them."""
+    if value.requires_grad and torch.is_grad_enabled():
+        found: Tensor = _Clamp.apply(value, low, high)  # type: ignore[no-untyped-call]
+        return found
+    return value.clamp(low, high)
+
+
 class ValueModule(nn.Module):
     """A module whose numbers are parameters if learned, buffers otherwise.
 
-    Either way they are in its ``state_dict``. Decay rates are clamped to [0, 1] and
-    spikes are multiplied by the graded factor where they are used; for a constant that
-    this would not change, the operation is left out.
+    Either way they are in its ``state_dict``. Decay rates are clamped to [0, 1] where they
+    are used.
     """
 
     #: Decay rates, clamped to [0, 1] where they are used.
@@ -43,16 +80,21 @@ class ValueModule(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self._neutral: dict[str, tuple[Tensor, int]] = {}
+        #: Names of the numbers, in the order in which they came.
+        self._numbers: list[str] = []
 
-    def _register(self, name: str, value: Any, learn: bool = False) -> None:
+    def _register(
+        self, name: str, value: Any, learn: bool = False, persistent: bool = True
+    ) -> None:
         """Own ``value`` as a parameter if it is learned, otherwise as a buffer."""
-        tensor = to_value(self, name, value)
-        if learn:
-            self.register_parameter(name, nn.Parameter(tensor))
-        else:
-            self.register_buffer(name, tensor)
-            self._note_neutral()
+        expect_flag(self, f"learn_{name}", learn)
+        with torch.inference_mode(False):  # what is made in inference mode can't be trained later
+            tensor = to_value(self, name, value)
+            if learn:
+                self.register_parameter(name, nn.Parameter(tensor.detach().clone()))
+            else:
+                self.register_buffer(name, tensor, persistent)
+        self._numbers.append(name)
 
     def _value(self, name: str) -> Tensor:
         """Return a value by name; the module's ``__getattr__`` takes ten times as long."""
@@ -63,52 +105,26 @@ class ValueModule(nn.Module):
 
     def _decay(self, name: str) -> Tensor:
         """Return a decay rate, clamped to [0, 1]."""
+        return clamped(self._value(name))
+
+    def _shown(self, name: str) -> str:
+        """Return a number as ``repr`` shows it."""
         value = self._value(name)
-        return value if self._is_neutral(name) else value.clamp(0, 1)
+        if value.numel() == 1 and not value.is_meta:
+            text = f"{value.item():.6g}"
+        else:
+            text = f"<{', '.join(map(str, value.shape)) or 'one'} on {value.device}>"
+        return f"{text} (learned)" if value.requires_grad else text
 
     def _graded(self, spikes: Tensor) -> Tensor:
         """Return spikes of the size of the graded spikes factor."""
-        if self._is_neutral("graded_spikes_factor"):
-            return spikes
-        return spikes * self._value("graded_spikes_factor")
+        return spikes * in_dtype(self._value("graded_spikes_factor"), spikes.dtype)
 
-    def _is_neutral(self, name: str) -> bool:
-        """Return whether the operation on a constant is known to change nothing.
 
-        Known means that this very tensor was looked at, and not written to since. The
-        look waits for no device: it happens when a constant arrives, not at every step.
-        """
-        if torch.compiler.is_compiling():  # there the operation is fused, a guard is not
-            return False
-        known = self._neutral.get(name)
-        if known is None:
-            return False
-        value, version = known
-        return value is self._buffers.get(name) and value._version == version
-
-    def _note_neutral(self) -> None:
-        """Look at all constants, after they arrived or moved."""
-        self._neutral = {}
-        for name in ("graded_spikes_factor", *self.decay_names):
-            value = self._buffers.get(name)
-            if type(value) is not Tensor or value.is_meta or value.is_inference():
-                continue  # nothing to look at, or nobody counts what is written to it
-            in_range = value == 1 if name not in self.decay_names else (value >= 0) & (value <= 1)
-            if in_range.all():
-                self._neutral[name] = (value, value._version)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        module = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._note_neutral()
-        return module
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._note_neutral()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_neutral": {}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._note_neutral()
+def not_of_inference(tensor: Tensor) -> Tensor:
+    """Return a tensor that autograd can keep; one of inference mode is copied."""
+    if torch.compiler.is_compiling():  # which can neither ask nor has to
+        return tensor
+    if tensor.is_inference() and not torch.is_inference_mode_enabled():
+        return tensor.clone()
+    return tensor

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from snntorch._checks import expect
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons.neurons import LIF, Recurrence, States
+from snntorch._neurons.neurons import LIF
+from snntorch._unroll.equations import States, decayed, in_dtype
 
 __all__ = ["Alpha"]
 
@@ -84,6 +85,7 @@ class Alpha(LIF):
         0.322
     """
 
+    model: ClassVar[str | None] = "alpha"
     state_names: ClassVar[tuple[str, ...]] = ("syn_exc", "syn_inh", "mem")
     zeroed_states: ClassVar[tuple[str, ...]] = state_names
     decay_names: ClassVar[tuple[str, ...]] = ("alpha", "beta")
@@ -101,7 +103,7 @@ class Alpha(LIF):
         learn_beta: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "zero",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
     ) -> None:
         super().__init__(
@@ -141,21 +143,30 @@ class Alpha(LIF):
     def _learns(self, name: str) -> bool:
         return name in self._parameters or self._value(name).requires_grad
 
-    def step(self, input_: Tensor, syn_exc: Tensor, syn_inh: Tensor, mem: Tensor) -> States:
+    def step_numbers(self) -> dict[str, Tensor]:
+        """Return both rates, and the factor that follows from them."""
+        return {"alpha": self._decay("alpha"), "beta": self._decay("beta"), "tau": self.tau_alpha()}
+
+    @staticmethod
+    def step(
+        input_: Tensor,
+        syn_exc: Tensor,
+        syn_inh: Tensor,
+        mem: Tensor,
+        *,
+        alpha: Tensor,
+        beta: Tensor,
+        tau: Tensor,
+    ) -> States:
         """Return both currents and the membrane they make."""
-        syn_exc = self._decay("alpha") * syn_exc + input_
-        syn_inh = self._decay("beta") * syn_inh - input_
-        return syn_exc, syn_inh, self.tau_alpha() * (syn_exc + syn_inh)
+        syn_exc = decayed(alpha, syn_exc) + input_
+        syn_inh = decayed(beta, syn_inh) - input_
+        return syn_exc, syn_inh, tau * (syn_exc + syn_inh)
 
     def subtract(self, drop: Tensor, *states: Tensor) -> States:
         """Return the states with the membrane lowered, now and in what follows from E."""
         syn_exc, syn_inh, mem = states
-        return syn_exc - drop / self.tau_alpha(), syn_inh, mem - drop
-
-    def recurrence(self, input_: Tensor) -> Recurrence:
-        """Return the model of the kernel and its numbers."""
-        rates = {"alpha": self._decay("alpha"), "beta": self._decay("beta")}
-        return "alpha", input_, {**rates, "tau": self.tau_alpha()}
+        return syn_exc - drop / in_dtype(self.tau_alpha(), drop.dtype), syn_inh, mem - drop
 
     def forward(
         self,

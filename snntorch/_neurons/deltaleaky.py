@@ -6,10 +6,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from snntorch._checks import expect
-from snntorch._neurons._values import to_value
+from snntorch._checks import expect, expect_tensor
 from snntorch._neurons.leaky import Leaky
-from snntorch._neurons.neurons import States
+from snntorch._unroll.equations import States, decayed, in_dtype
 
 __all__ = ["DeltaLeaky"]
 
@@ -66,6 +65,7 @@ class DeltaLeaky(Leaky):
         1
     """
 
+    model: ClassVar[str | None] = None
     state_names: ClassVar[tuple[str, ...]] = ("mem", "mem_prev")
     # Nothing to reset; released checkpoints say 0 here
     reset_mechanisms: ClassVar[tuple[str, ...]] = ("none",)
@@ -74,17 +74,21 @@ class DeltaLeaky(Leaky):
         kwargs.setdefault("reset_mechanism", "none")
         super().__init__(*args, **kwargs)
         expect(self.reset_delay, self, "no `reset_delay`: nothing is reset", "reset_delay=False")
-        value = to_value(self, "delta_threshold", delta_threshold)
-        self.register_buffer("delta_threshold", value, persistent=False)
+        self._register("delta_threshold", delta_threshold, persistent=False)
 
-    def step(self, input_: Tensor, mem: Tensor, mem_prev: Tensor) -> States:  # type: ignore[override]
+    @staticmethod
+    def step(input_: Tensor, mem: Tensor, mem_prev: Tensor, *, beta: Tensor) -> States:  # type: ignore[override]
         """Return the new membrane, and the one before it."""
-        return (*super().step(input_, mem), mem)
+        return decayed(beta, mem) + input_, mem
 
-    def excess(self, *states: Tensor) -> Tensor:
-        """Return the change of the membrane potential minus the change that fires."""
+    def readout(self, *states: Tensor) -> Tensor:
+        """Return the change of the membrane potential."""
         mem, mem_prev = states
-        return (mem - mem_prev).abs() - self._value("delta_threshold")
+        return (mem - mem_prev).abs()
+
+    def _over_threshold(self, mem: Tensor) -> Tensor:
+        expect_tensor(self, "mem", mem)
+        return mem - in_dtype(self._value("delta_threshold"), mem.dtype)
 
     def forward(
         self,

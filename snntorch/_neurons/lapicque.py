@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from snntorch._checks import expect
-from snntorch._neurons._bounds import bounded
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons._values import to_value
-from snntorch._neurons.neurons import LIF, Recurrence, States
+from snntorch._neurons._values import clamped, to_value
+from snntorch._neurons.neurons import LIF, Recurrence
+from snntorch._unroll.equations import States, decayed, in_dtype
 
 __all__ = ["Lapicque"]
 
@@ -85,6 +85,8 @@ class Lapicque(LIF):
         0.72
     """
 
+    model: ClassVar[str | None] = "leaky"
+
     def __init__(
         self,
         beta: Any = False,
@@ -99,7 +101,7 @@ class Lapicque(LIF):
         learn_beta: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
     ) -> None:
         values = {"beta": beta, "R": R, "C": C}
@@ -151,27 +153,27 @@ class Lapicque(LIF):
         self._register("time_step", dt)
         self._capacitance_given = capacitance_given
 
-    def _circuit(self, input_: Tensor) -> tuple[Tensor, Tensor]:
-        """Return how far a step's input lifts the membrane, and the share that leaks."""
+    def step_numbers(self) -> dict[str, Tensor]:
+        """Return the resistance, the share of the charge that stays, and the share that leaks."""
         R, C, dt = self._value("R"), self._value("C"), self._value("time_step")
         beta = self._value("beta")
         if "beta" in self._parameters or beta.requires_grad:  # what was not given follows it
-            rate = -bounded(beta, LEAST_LEARNED_DECAY, 1).log()
+            leak = -clamped(beta, LEAST_LEARNED_DECAY, 1).log()
             if self._capacitance_given:
-                return input_ * (dt / C), rate
+                return {"R": dt / C, "share": torch.ones_like(C), "leak": leak}
         else:
-            rate = dt / (R * C)
-        return input_ * R * rate, rate
+            leak = dt / (R * C)
+        return {"R": R, "share": leak, "leak": leak}
 
-    def step(self, input_: Tensor, mem: Tensor) -> States:
+    @staticmethod
+    def step(input_: Tensor, mem: Tensor, *, R: Tensor, share: Tensor, leak: Tensor) -> States:
         """Return the membrane after one Euler step of the RC circuit."""
-        lift, rate = self._circuit(input_)
-        return (lift + (1 - rate) * mem,)
+        return (input_ * R * share + decayed(1 - leak, mem),)
 
     def recurrence(self, input_: Tensor) -> Recurrence:
         """Return the model of the kernel, the charge that arrives, and what stays."""
-        lift, rate = self._circuit(input_)
-        return "leaky", lift, {"beta": 1 - rate}
+        numbers = {n: in_dtype(v, input_.dtype) for n, v in self.step_numbers().items()}
+        return "leaky", input_ * numbers["R"] * numbers["share"], {"beta": 1 - numbers["leak"]}
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""

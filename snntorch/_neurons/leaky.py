@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons.neurons import LIF, Recurrence, States
+from snntorch._neurons.neurons import LIF
+from snntorch._unroll.equations import States, decayed
 
 __all__ = ["Leaky"]
 
@@ -73,6 +74,7 @@ class Leaky(LIF):
         spk 0, mem 0.40
     """
 
+    model: ClassVar[str | None] = "leaky"
     zeroes_old_states: ClassVar[bool] = True
     reset_mechanisms: ClassVar[tuple[str, ...]] = (*LIF.reset_mechanisms, "soft")
 
@@ -87,7 +89,7 @@ class Leaky(LIF):
         learn_beta: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
         graded_spikes_factor: Any = 1.0,
         learn_graded_spikes_factor: bool = False,
@@ -110,13 +112,10 @@ class Leaky(LIF):
         )
         self.reset_delay = reset_delay
 
-    def step(self, input_: Tensor, mem: Tensor) -> States:
+    @staticmethod
+    def step(input_: Tensor, mem: Tensor, *, beta: Tensor) -> States:
         """Return ``beta * mem + input_``."""
-        return (self._decay("beta") * mem + input_,)
-
-    def recurrence(self, input_: Tensor) -> Recurrence:
-        """Return the model of the kernel and its decay rate."""
-        return "leaky", input_, {"beta": self._decay("beta")}
+        return (decayed(beta, mem) + input_,)
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""

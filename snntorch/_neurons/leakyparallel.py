@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from snntorch import surrogate
 from snntorch._checks import expect, expect_count, expect_number, shape_of
-from snntorch._neurons._bounds import bounded
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import expect_sequence
-from snntorch._neurons._values import ValueModule, to_value
+from snntorch._neurons._values import ValueModule, clamped, to_value
 
 __all__ = ["LeakyParallel"]
 
@@ -179,4 +178,4 @@ class LeakyParallel(ValueModule):
     def _rates(self, weight: Tensor) -> Tensor:
         # off the diagonal nothing is used, so nothing there is ever learned
         rates = weight.diagonal()
-        return bounded(rates, 0, 1) if "beta" in self._buffers else rates
+        return clamped(rates, 0, 1) if "beta" in self._buffers else rates

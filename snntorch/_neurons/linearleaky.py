@@ -84,7 +84,7 @@ class LinearLeaky(StateLeaky):
         surrogate_disable: bool = False,
         learn_beta: bool = False,
         learn_threshold: bool = False,
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = True,
         graded_spikes_factor: Any = 1.0,
         learn_graded_spikes_factor: bool = False,

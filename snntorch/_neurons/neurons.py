@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from snntorch import surrogate
-from snntorch._checks import expect, expect_choice, expect_tensor, owner_name, shape_of
-from snntorch._neurons._fused import fits, reset_and_fire
-from snntorch._neurons._values import ValueModule
+from snntorch._checks import (
+    expect,
+    expect_choice,
+    expect_flag,
+    expect_tensor,
+    owner_name,
+    shape_of,
+)
+from snntorch._neurons._instances import WeakList
+from snntorch._neurons._states import StateModule
+from snntorch._neurons._values import not_of_inference
+from snntorch._unroll.equations import States, cleared, dropped, in_dtype
 from snntorch._unroll.neuron import to_sequence, unroll_neuron
+from snntorch._unroll.recurrence import CLEARS
 from snntorch._unroll.step import fused_step
-from snntorch.surrogate import SurrogateGradient
 
 __all__ = ["LIF", "SpikingNeuron"]
 
-States = tuple[Tensor, ...]
 #: What `SpikingNeuron.recurrence` returns: model, drive and numbers of a kernel.
 Recurrence = tuple[str, Tensor, dict[str, Any]] | None
 
+#: The methods by which snnTorch 1.0.0 runs a step, for a class to override.
+_METHODS = ("_base_state_function", "fire", "fire_inhibition", "mem_reset")
 #: What a class may override only together with `recurrence`: a kernel would not know of it.
 _COVERED = (
-    "forward",
-    "transition",
-    "step",
-    "state_shape",
-    "excess",
-    "subtract",
-    "fire",
-    "_reset",
-    "_crossing",
-    "_advance",
+    *("forward", "transition", "step", "step_numbers", "state_shape", "readout", "excess"),
+    *("subtract", "_update", "_reset", "_crossing", "_advance", *_METHODS),
+    *("zeroed_states", "zeroes_old_states", "decay_names", "state_names"),
 )
 
 
@@ -45,7 +48,7 @@ def _zero_state(input_: Tensor, shape: tuple[int, ...]) -> Tensor:
     return torch.zeros(shape, dtype=dtype, device=input_.device)
 
 
-class SpikingNeuron(ValueModule):
+class SpikingNeuron(StateModule):
     r"""Parent of all neurons: everything they share, written once.
 
     A neuron names its states in the order of its ``forward`` arguments and writes
@@ -58,7 +61,8 @@ class SpikingNeuron(ValueModule):
         S[t] &= g\,H(U[t] - \theta)
 
     Args:
-        threshold: Firing threshold :math:`\theta`; one number, or one per neuron.
+        threshold: Firing threshold :math:`\theta`; one number, or one per neuron. Infinite
+            for a neuron that only integrates.
         spike_grad: Surrogate gradient, see :mod:`snntorch.surrogate`; ``None`` takes
             ``surrogate.atan()``.
         surrogate_disable: ``True`` fires by a plain Heaviside step, without gradient.
@@ -70,7 +74,7 @@ class SpikingNeuron(ValueModule):
             ``"subtract"`` takes the threshold off, ``"zero"`` clears it, ``"none"``
             leaves it.
         state_quant: Quantizer of the states, see
-            :func:`snntorch.functional.quant.state_quant`; ``False`` for none.
+            :func:`snntorch.functional.quant.state_quant`; ``False`` or ``None`` for none.
         output: With ``init_hidden=True``: return the states besides the spikes.
         graded_spikes_factor: Size :math:`g` of a spike; one number, or one per neuron.
         learn_graded_spikes_factor: ``True`` makes it a parameter.
@@ -78,10 +82,14 @@ class SpikingNeuron(ValueModule):
     Raises:
         ValueError: If ``reset_mechanism`` is unknown.
         TypeError: If a value is not numeric, or a function cannot be called.
+
+    Note:
+        Spikes and states have the shape to which input and numbers broadcast, and the dtype
+        of the input, whatever that of a number. A pickle, and so a file of a net, leaves the
+        states of the last batch out, unless ``neuron.pickle_states = True`` was set on a
+        neuron with ``init_hidden=True``; ``copy.deepcopy`` keeps them.
     """
 
-    #: Names of the states, in the order of arguments and of what is returned.
-    state_names: ClassVar[tuple[str, ...]] = ("mem",)
     #: The states that a reset to zero clears.
     zeroed_states: ClassVar[tuple[str, ...]] = ("mem",)
     #: Whether a reset to zero clears the old states before the update, not the new ones.
@@ -90,13 +98,24 @@ class SpikingNeuron(ValueModule):
     reset_mechanisms: ClassVar[tuple[str, ...]] = ("subtract", "zero", "none")
     #: Every neuron alive, for code that walks it. To reset or find those of a net use
     #: ``utils.reset(net)`` or ``net.modules()``.
-    instances: ClassVar[weakref.WeakSet[SpikingNeuron]] = weakref.WeakSet()
+    instances: ClassVar[WeakList[SpikingNeuron]] = WeakList()
     #: ``False`` applies the reset of a spike in the step in which it fires.
     reset_delay: bool = True
-    #: Whether threshold and reset are those of this class, and can be fused.
-    _is_plain: ClassVar[bool] = False
-    #: What was overridden since :meth:`recurrence` said what a kernel has to do.
+    #: Whether the input is current into each neuron, and so has the shape of the states.
+    expands_input: ClassVar[bool] = True
+    #: What a kernel calls :meth:`step`, if one knows it.
+    model: ClassVar[str | None] = None
+    _told_of_batch: bool = False
+    #: What was overridden since the class that names its model, or says `recurrence`.
     _overridden: ClassVar[tuple[str, ...]] = ()
+    #: Whether `model` says all that `recurrence` does.
+    _tells_model: ClassVar[bool] = False
+    #: Of each state besides the spikes, whether a reset to zero clears it.
+    _cleared: ClassVar[tuple[bool, ...]] = (True,)
+    #: Those of `_METHODS` that a class has of its own.
+    _own_methods: ClassVar[tuple[str, ...]] = ()
+    #: The numbers that `step` asks for.
+    _step_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -107,31 +126,24 @@ class SpikingNeuron(ValueModule):
         inhibition: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
         graded_spikes_factor: Any = 1.0,
         learn_graded_spikes_factor: bool = False,
     ) -> None:
         super().__init__()
         expect_choice(self, "reset_mechanism", reset_mechanism, self.reset_mechanisms)
+        expect_flag(self, "init_hidden", init_hidden)
+        expect_flag(self, "inhibition", inhibition)
+        expect_flag(self, "output", output)
         expect(
-            spike_grad is None or callable(spike_grad),
-            self,
-            "`spike_grad` to be a function of a tensor",
-            repr(spike_grad),
-            "Pass a surrogate such as surrogate.fast_sigmoid().",
-            TypeError,
-        )
-        expect(
-            state_quant is False or callable(state_quant),
+            state_quant is False or state_quant is None or callable(state_quant),
             self,
             "`state_quant` to be a function of a tensor, or False",
             repr(state_quant),
             "Pass a quantizer such as functional.quant.state_quant(num_bits=8).",
             TypeError,
         )
-        if surrogate_disable:
-            spike_grad = surrogate.spikes
         if inhibition:
             warnings.warn(
                 f"{owner_name(self)}: inhibition is meant for dense layers; in others the "
@@ -139,41 +151,107 @@ class SpikingNeuron(ValueModule):
                 UserWarning,
                 stacklevel=3,
             )
-        self.spike_grad = surrogate.atan() if spike_grad is None else spike_grad
+        self.spike_grad = surrogate.chosen(self, spike_grad, surrogate_disable)
         self.surrogate_disable = surrogate_disable
         self.init_hidden = init_hidden
         self.inhibition = inhibition
         self.output = output
         self.state_quant = state_quant
         self._reset_mechanism = reset_mechanism
-        number = self.reset_mechanisms.index(reset_mechanism)
-        self.register_buffer("reset_mechanism_val", torch.tensor(number))
+        with torch.inference_mode(False):
+            number = torch.tensor(self.reset_mechanisms.index(reset_mechanism))
+        self.register_buffer("reset_mechanism_val", number)
         self._register("threshold", threshold, learn_threshold)
         self._register("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
-        for name in self.state_names:
-            setattr(self, name, torch.zeros(0))
-        SpikingNeuron.instances.add(self)
+        self._declare_states()
+        self._enlist()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        told = (base for base in cls.__mro__ if "recurrence" in vars(base) or "model" in vars(base))
+        owner = next(told)
+        known = _COVERED if owner is not SpikingNeuron else ()
+        cls._overridden = tuple(n for n in known if getattr(cls, n) != getattr(owner, n))
+        cls._own_methods = tuple(
+            n for n in _METHODS if getattr(cls, n) is not getattr(SpikingNeuron, n)
+        )
+        cls._cleared = tuple(n in cls.zeroed_states for n in cls.state_names if n != "spk")
+        cls._tells_model = (
+            cls.model is not None
+            and cls._cleared == CLEARS[cls.model]
+            and cls.recurrence is SpikingNeuron.recurrence
+            and cls.step_numbers is SpikingNeuron.step_numbers
+        )
+        if hasattr(cls, "step"):
+            arguments = inspect.signature(cls.step).parameters.values()
+            cls._step_names = tuple(a.name for a in arguments if a.kind is a.KEYWORD_ONLY)
+
+    def _enlist(self) -> None:
+        if type(SpikingNeuron.instances) is not WeakList:  # old code assigns a list of its own
+            SpikingNeuron.instances = WeakList(SpikingNeuron.instances)
+        SpikingNeuron.instances.append(self)
 
     # --- what a neuron says of itself -------------------------------------------------
 
     step: Callable[..., States]
-    """``step(input_, *states)`` returns the states after one update, before any reset.
+    """``step(input_, *states, *, beta, ...)``: the states after one update, before any reset.
 
-    It writes nothing to ``self``. Recurrent neurons take the spikes that are fed back as
-    their first state, and leave them out of what they return.
+    A function of tensors alone. Its keyword arguments are the numbers that it is made of, see
+    :meth:`step_numbers`. For recurrent neurons the first state, the spikes, is what came back
+    through their layer; they leave it out of what they return.
     """
 
+    def step_numbers(self) -> dict[str, Tensor]:
+        """Return the numbers that :meth:`step` asks for: decay rates clamped to [0, 1]."""
+        return {
+            name: self._decay(name) if name in self.decay_names else self._value(name)
+            for name in self._step_names
+        }
+
     def state_shape(self, input_: Tensor) -> tuple[int, ...]:
-        """Return the shape of each state for one step's input."""
-        return input_.shape
+        """Return the shape of each state for one step's input: that to which all broadcasts."""
+        shape = input_.shape
+        buffers = self._buffers
+        for name in self._numbers:
+            value = buffers.get(name)
+            if value is None:
+                value = self._value(name)
+            if value.dim() and value.shape != shape[-value.dim() :]:
+                shape = self._broadcast(name, value, shape)
+        return shape
+
+    def _broadcast(self, name: str, value: Tensor, shape: torch.Size) -> torch.Size:
+        try:
+            return torch.Size(torch.broadcast_shapes(shape, value.shape))  # type: ignore[no-untyped-call]
+        except RuntimeError:
+            what = f"`{name}` to broadcast with a step of shape {tuple(shape)}"
+            hint = "Give one number for all neurons, or one for each in the last dimension."
+            expect(False, self, what, shape_of(value), hint)
+            raise
+
+    def readout(self, *states: Tensor) -> Tensor:
+        """Return what fires where it exceeds the threshold."""
+        return states[-1]
 
     def excess(self, *states: Tensor) -> Tensor:
         """Return what fires where it is positive: membrane potential minus threshold."""
-        return states[-1] - self._value("threshold")
+        return self._over_threshold(self.readout(*states))
+
+    def _over_threshold(self, mem: Tensor) -> Tensor:
+        expect_tensor(self, "mem", mem)
+        return mem - in_dtype(self._value("threshold"), mem.dtype)
 
     def subtract(self, drop: Tensor, *states: Tensor) -> States:
         """Return the states with the membrane potential lowered by ``drop``."""
         return *states[:-1], states[-1] - drop
+
+    def _clears_as(self, model: str | None) -> bool:
+        """Return whether a reset to zero clears the states that it clears in a model."""
+        return model is not None and self._cleared == CLEARS[model]
+
+    def _feedback(self) -> dict[str, Any] | None:
+        """Return what a kernel needs to know of spikes that come back; None if it knows no such."""
+        return {}
 
     def recurrence(self, input_: Tensor) -> Recurrence:
         """Return what a kernel for whole sequences needs to know of this neuron.
@@ -186,12 +264,18 @@ class SpikingNeuron(ValueModule):
             by name, ``"through"`` being the layer that spikes come back through, if there is
             one; None if no kernel covers the neuron, which is then run step by step.
         """
-        return None
+        feedback = self._feedback()
+        if self.model is None or feedback is None:
+            return None
+        return self.model, input_, {**self.step_numbers(), **feedback}
 
     # --- one time step ----------------------------------------------------------------
 
     def transition(self, input_: Tensor, *states: Tensor) -> tuple[Tensor, States]:
-        """Run one time step on complete states. Pure: nothing is written to ``self``.
+        """Run one time step on complete states.
+
+        Nothing is written to ``self``, but for a class that has a ``_base_state_function`` of
+        its own: that reads the states, and ``reset``, from there.
 
         Args:
             input_: Input of the step.
@@ -200,90 +284,80 @@ class SpikingNeuron(ValueModule):
         Returns:
             The spikes, and the states to go on from.
         """
-        fired = None
-        if self._reset_mechanism != "none":
-            fired = (states[-1] > self._value("threshold")).to(states[-1].dtype)
+        reset = self._resets(states[-1])
         zeroes_old = self.zeroes_old_states and self._reset_mechanism == "zero"
-        if fired is not None and zeroes_old:
-            states = self._reset(fired, states)
-        new = self.step(input_, *states)
-        if fired is not None and not zeroes_old:
-            new = self._reset(fired, new)
+        if reset is not None and zeroes_old:
+            states = self._reset(reset, states)
+        if "_base_state_function" in self._own_methods:
+            self._store(states)
+            self.reset = self.mem_reset(states[-1]) if reset is None else reset.to(states[-1].dtype)
+            returned = self._base_state_function(input_)
+            new: States = returned if isinstance(returned, tuple) else (returned,)
+        else:
+            new = self._update(input_, states)
+        if reset is not None and not zeroes_old:
+            new = self._reset(reset, new)
         if callable(self.state_quant):
             new = tuple(self.state_quant(state) for state in new)
-        crossing = self._crossing(self.excess(*new), self.inhibition)
-        if fired is not None and not self.reset_delay:
-            new = self._reset(crossing - fired, new)
-        return self._with_spikes(crossing, new)
+        crossing, spk = self._fire(new)
+        if reset is not None and not self.reset_delay:
+            new = self._reset(crossing - reset.to(crossing.dtype), new)
+        return spk, (spk, *new) if len(new) < len(self.state_names) else new
 
-    def _with_spikes(self, crossing: Tensor, states: States) -> tuple[Tensor, States]:
-        spk = self._graded(crossing)
-        return spk, (spk, *states) if len(states) < len(self.state_names) else states
+    def _resets(self, mem: Tensor) -> Tensor | None:
+        """Return where the membrane potential before a step resets it, if there is a reset."""
+        if self._reset_mechanism == "none":
+            return None
+        if "mem_reset" in self._own_methods:
+            return self.mem_reset(mem)
+        return mem > self._value("threshold")
 
-    def _fused_transition(self, input_: Tensor, *states: Tensor) -> tuple[Tensor, States]:
-        """Run :meth:`transition` with reset and threshold as one node of the graph."""
-        new = self.step(input_, *states)
-        mem, crossing = reset_and_fire(
-            new[-1],
-            states[-1],
-            self._value("threshold"),
-            self._reset_mechanism == "zero",
-            cast(SurrogateGradient, self.spike_grad),
-        )
-        return self._with_spikes(crossing, (*new[:-1], mem))
-
-    def _fuses(self, input_: Tensor, mem: Tensor) -> bool:
-        """Return whether the fused transition covers this neuron, state and moment."""
-        mechanism = self._reset_mechanism
-        return (
-            (mechanism == "subtract" or (mechanism == "zero" and not self.zeroes_old_states))
-            and self._is_plain
-            and self.reset_delay
-            and not self.inhibition
-            and not self.state_quant
-            and type(self.spike_grad) is SurrogateGradient
-            and input_.dtype == mem.dtype
-            and fits(mem, self._value("threshold"))
-            and not torch.compiler.is_compiling()  # the compiler fuses by itself
-            and not torch._C._are_functorch_transforms_active()
-        )
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls._is_plain = (
-            cls.excess is SpikingNeuron.excess
-            and cls.subtract is SpikingNeuron.subtract
-            and cls.zeroed_states == ("mem",)
-        )
-        owner = next(base for base in cls.__mro__ if "recurrence" in vars(base))
-        known = _COVERED if owner is not SpikingNeuron else ()
-        cls._overridden = tuple(n for n in known if getattr(cls, n) is not getattr(owner, n))
+    def _update(self, input_: Tensor, states: States) -> States:
+        """Return the states after `step`, its numbers in their dtype."""
+        dtype = states[-1].dtype
+        numbers = {name: in_dtype(value, dtype) for name, value in self.step_numbers().items()}
+        return self.step(input_, *states, **numbers)
 
     def _reset(self, times: Tensor, states: States) -> States:
-        """Apply the reset ``times`` times: 0 or 1, or -1 to take one back."""
+        """Apply the reset where ``times`` is true; or so often: 0, 1, or -1 to take one back."""
         if self._reset_mechanism == "zero":
             names = self.state_names[-len(states) :]
             return tuple(
-                state - times * state if name in self.zeroed_states else state
+                cleared(times, state) if name in self.zeroed_states else state
                 for name, state in zip(names, states, strict=True)
             )
-        drop = times * self._value("threshold")
+        drop = dropped(times, self._value("threshold").to(states[-1].dtype))
         if self._reset_mechanism == "soft":
-            drop = self._decay("beta") * drop
+            drop = in_dtype(self._decay("beta"), drop.dtype) * drop
         return self.subtract(drop, *states)
+
+    def _fire(self, states: States) -> tuple[Tensor, Tensor]:
+        """Return where the states are above threshold, and the spikes they cause."""
+        method = "fire_inhibition" if self.inhibition else "fire"
+        if method not in self._own_methods:
+            crossing = self._crossing(self.excess(*states), self.inhibition)
+            return crossing, self._graded(crossing)
+        mem = self.readout(*states)
+        spk = self.fire_inhibition(len(mem), mem) if self.inhibition else self.fire(mem)
+        return spk / self._value("graded_spikes_factor"), spk
 
     def _crossing(self, excess: Tensor, inhibition: bool) -> Tensor:
         """Return H(excess) with its surrogate gradient."""
         crossing = self.spike_grad(excess)
-        if not inhibition:
+        if not inhibition or not excess.numel():
             return crossing
         samples = excess.detach().reshape(excess.shape[0] if excess.dim() > 1 else 1, -1)
         winner = torch.zeros_like(samples).scatter_(1, samples.argmax(1, keepdim=True), 1)
         return crossing * winner.reshape(excess.shape)
 
+    def _base_state_function(self, input_: Tensor) -> Any:
+        """Return the update of the states on the module: what 1.0.0 lets a class override."""
+        new = self._update(input_, self._own_states())
+        return new[0] if len(new) == 1 else new
+
     def fire(self, mem: Tensor) -> Tensor:
         """Return the spikes that the membrane potential ``mem`` causes."""
-        return self._graded(self._crossing(mem - self._value("threshold"), inhibition=False))
+        return self._graded(self._crossing(self._over_threshold(mem), inhibition=False))
 
     def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
         """Return the spikes that ``mem`` causes, at most one per sample.
@@ -295,13 +369,14 @@ class SpikingNeuron(ValueModule):
         Raises:
             ValueError: If ``mem`` has another number of samples.
         """
+        expect_tensor(self, "mem", mem)
         got = shape_of(mem)
         expect(got[:1] == (batch_size,), self, f"`mem` of {batch_size} samples", got)
-        return self._graded(self._crossing(mem - self._value("threshold"), inhibition=True))
+        return self._graded(self._crossing(self._over_threshold(mem), inhibition=True))
 
     def mem_reset(self, mem: Tensor) -> Tensor:
         """Return R: 1 where ``mem`` is above threshold, without gradient."""
-        return surrogate.spikes((mem - self._value("threshold")).detach())
+        return surrogate.spikes(self._over_threshold(mem).detach())
 
     # --- a whole sequence ----------------------------------------------------------------
 
@@ -312,7 +387,7 @@ class SpikingNeuron(ValueModule):
         num_steps: int | None = None,
         record: str | tuple[str, ...] | None = None,
     ) -> Any:
-        """Run a whole sequence: what a loop over time returns, stacked, only sooner.
+        """Run a whole sequence: what a loop over time returns, stacked, only faster.
 
         The equations of the integrate-and-fire neurons run in one kernel over all time,
         forward and backward; others, and neurons with hooks, run the loop. Numbers and
@@ -320,7 +395,8 @@ class SpikingNeuron(ValueModule):
 
         Args:
             input_: (time, batch, ...), or one step's input together with ``num_steps``.
-            *states: The states to start from, as for a call.
+            *states: The states to start from, as for a call. Left out, a neuron with
+                ``init_hidden=True`` goes on from its own, and others start from zeros.
             num_steps: Number of steps for which to repeat the input.
             record: What to return, of ``"spk"`` and ``state_names``: one name for one
                 tensor, or a tuple of names. ``None`` returns what a call returns.
@@ -342,40 +418,66 @@ class SpikingNeuron(ValueModule):
             >>> lif.unroll(torch.rand(8, 10), num_steps=100, record="spk").shape
             torch.Size([100, 8, 10])
         """
+        if not states and not self.init_hidden:
+            self.reset_mem()
         return unroll_neuron(self, to_sequence(self, input_, num_steps), states, record)
 
     # --- states: found, stored, moved -------------------------------------------------
 
+    def forward(self, input_: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Run one time step from the states given; returns the spikes and the states."""
+        expect(
+            hasattr(self, "step"),
+            self,
+            "a class with an equation",
+            f"{owner_name(self)}, the parent of such classes",
+            "Use snn.Leaky(beta=0.9), or a class of your own that has a `step`.",
+            TypeError,
+        )
+        named = dict(zip(self.state_names, args, strict=False)) | kwargs
+        return self._advance(input_, *(named.get(name) for name in self.state_names))
+
     def _advance(self, input_: Tensor, *given: Tensor | None) -> Any:
         """Run one step from the states given (those of the last call for ``None``)."""
-        states = self._states(input_, given)
+        input_, states = self._states(input_, given)
         done = fused_step(self, input_, states)
         if done is None:
-            fused = self._fuses(input_, states[-1])
-            done = (self._fused_transition if fused else self.transition)(input_, *states)
+            done = self.transition(input_, *map(not_of_inference, states))
         spk, states = done
-        for name, state in zip(self.state_names, states, strict=True):
-            # nn.Module's own looks for parameters and modules first, which is slow
-            object.__setattr__(self, name, state)
+        kept = states
+        if states[0] is spk and self.init_hidden:
+            # the caller's may be written to, as by a layer that works in place
+            kept = (spk.clone(), *states[1:])
+        self._store(kept)
         if self.init_hidden and not self.output:
             return spk
         return states if states[0] is spk else (spk, *states)
 
-    def _states(self, input_: Any, given: tuple[Tensor | None, ...]) -> States:
-        """Return complete states of the right shape to start a step from."""
+    def _states(self, input_: Any, given: tuple[Any, ...]) -> tuple[Tensor, States]:
+        """Return a step's input and the complete states to start it from, of one shape."""
         if not isinstance(input_, Tensor):
             expect_tensor(self, "input_", input_)
+        if input_.is_complex():
+            expect(False, self, "a real `input_`", input_.dtype, "Pass its real part.", TypeError)
         shape = self.state_shape(input_)
         states = []
+        buffers = self._buffers
         for name, passed in zip(self.state_names, given, strict=True):
-            state = getattr(self, name) if passed is None else passed
+            state: Any = buffers[name] if passed is None else passed
             if passed is None:
                 if state.shape != shape or state.device != input_.device:
                     state = _zero_state(input_, shape)
-            elif self.init_hidden or not isinstance(state, Tensor) or state.shape != shape:
+            elif (
+                self.init_hidden
+                or not isinstance(state, Tensor)
+                or state.shape != shape
+                or state.is_cpu is not input_.is_cpu  # a whole device takes time to compare
+            ):
                 state = self._fitted(name, state, input_, shape)
             states.append(state)
-        return tuple(states)
+        if self.expands_input and input_.shape != shape:
+            input_ = input_.expand(shape)
+        return input_, tuple(states)
 
     def _fitted(self, name: str, state: Any, input_: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Return a passed state in full shape: empty counts as zeros, others expand."""
@@ -390,35 +492,44 @@ class SpikingNeuron(ValueModule):
         expect_tensor(self, name, state)
         if state.numel() == 0:
             return _zero_state(input_, shape)
+        if state.numel() == 1 and (state.device.type == "cpu" or not shape):
+            state = state.reshape(()).to(input_.device)
+        start = f"Start from `{', '.join(self.state_names)} = neuron.reset_mem()`"
+        expect(
+            state.device == input_.device,
+            self,
+            f"`{name}` on device {input_.device}, where its input is",
+            f"one on {state.device}",
+            f"{start}, or move it: {name}.to({str(input_.device)!r}).",
+        )
+        if state.dim() > 1 and len(state) != 1 and state.shape[1:] == tuple(shape)[1:]:
+            return self._of_another_batch(name, state, input_, shape)
         try:
-            return cast(Tensor, state.expand(shape))
+            expanded: Tensor = state.expand(shape)
+            return expanded
         except RuntimeError:
             raise ValueError(
                 f"{owner_name(self)} expected `{name}` of shape {tuple(shape)}, to match its "
                 f"input of shape {shape_of(input_)}, but got {shape_of(state)}.\n"
-                f"Start from `{', '.join(self.state_names)} = neuron.reset_mem()`, or pass a "
-                "state that can be expanded to that shape."
+                f"{start}, or pass a state that can be expanded to that shape."
             ) from None
 
-    def reset_mem(self) -> Any:
-        """Zero the states and return states to start from.
-
-        Returns:
-            One tensor per state (alone if there is one), empty: it counts as zeros of
-            whatever shape the next input asks for, so no batch size has to be known.
-        """
-        for name in self.state_names:
-            old: Tensor = getattr(self, name)
-            # not zeros_like: what a transform of torch.func left behind has only a shape
-            setattr(self, name, torch.zeros(old.shape, dtype=old.dtype, device=old.device))
-        device = self._value("threshold").device
-        fresh = tuple(torch.zeros(0, device=device) for _ in self.state_names)
-        return fresh[0] if len(fresh) == 1 else fresh
-
-    def detach_mem(self) -> None:
-        """Cut the states from the graph that led to them, in place of a time loop's past."""
-        for name in self.state_names:
-            setattr(self, name, getattr(self, name).detach())
+    def _of_another_batch(
+        self, name: str, state: Tensor, input_: Tensor, shape: tuple[int, ...]
+    ) -> Tensor:
+        """Return zeros, as 1.0.0 does, where a state was carried over from another batch."""
+        if len(state) == shape[0]:
+            return state
+        if not self._told_of_batch:
+            self._told_of_batch = True
+            warnings.warn(
+                f"{owner_name(self)} got `{name}` of a batch of {len(state)} for one of "
+                f"{shape[0]}, and starts from zeros. Start each sequence from "
+                f"`{', '.join(self.state_names)} = neuron.reset_mem()` to say so.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return _zero_state(input_, shape)
 
     @classmethod
     def reset_hidden(cls) -> None:
@@ -426,21 +537,21 @@ class SpikingNeuron(ValueModule):
 
         For one net use :func:`snntorch.utils.reset`.
         """
-        for neuron in tuple(SpikingNeuron.instances):
+        for neuron in SpikingNeuron.instances:
             if isinstance(neuron, cls):
                 neuron.reset_mem()
 
     @classmethod
     def detach_hidden(cls) -> None:
         """Detach the states of every living neuron of this class, in any net."""
-        for neuron in tuple(SpikingNeuron.instances):
+        for neuron in SpikingNeuron.instances:
             if isinstance(neuron, cls):
                 neuron.detach_mem()
 
     @staticmethod
     def init() -> None:
         """Forget the neurons built so far: ``instances`` starts anew."""
-        SpikingNeuron.instances.clear()
+        SpikingNeuron.instances = WeakList()
 
     @staticmethod
     def detach(*args: Tensor) -> None:
@@ -475,20 +586,24 @@ class SpikingNeuron(ValueModule):
             expect(known, self, f"a state_dict with {valid}", int(number))
             self._reset_mechanism = self.reset_mechanisms[int(number)]
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        module = super()._apply(fn, recurse)
-        for name in self.state_names:
-            setattr(self, name, fn(getattr(self, name).detach()))
-        return module
-
-    def __getstate__(self) -> dict[str, Any]:
-        # a graph can neither be copied nor pickled, and does not belong to a copy
-        states = {name: getattr(self, name).detach() for name in self.state_names}
-        return {**super().__getstate__(), **states}
-
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        SpikingNeuron.instances.add(self)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._enlist()
+
+    def extra_repr(self) -> str:
+        """Return what tells this neuron from another, for ``print``."""
+        parts = [f"{name}={self._shown(name)}" for name in self._numbers if self._is_telling(name)]
+        if len(self.reset_mechanisms) > 1:
+            parts.append(f"reset_mechanism={self._reset_mechanism!r}")
+        flags = ("init_hidden", "output", "inhibition")
+        parts += [f"{name}=True" for name in flags if getattr(self, name)]
+        if not self.reset_delay:
+            parts.append("reset_delay=False")
+        return ", ".join(parts)
+
+    def _is_telling(self, name: str) -> bool:
+        value = self._value(name)
+        return name != "graded_spikes_factor" or value.requires_grad or self._shown(name) != "1"
 
 
 class LIF(SpikingNeuron):
@@ -514,7 +629,7 @@ class LIF(SpikingNeuron):
         learn_beta: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
         graded_spikes_factor: Any = 1.0,
         learn_graded_spikes_factor: bool = False,

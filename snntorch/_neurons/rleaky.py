@@ -9,7 +9,8 @@ from torch import Tensor
 
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import RecurrentLIF, RecurrentOneToOne
-from snntorch._neurons.neurons import LIF, Recurrence, States
+from snntorch._neurons.neurons import LIF
+from snntorch._unroll.equations import States, decayed
 
 __all__ = ["RLeaky", "RecurrentOneToOne"]
 
@@ -64,6 +65,7 @@ class RLeaky(RecurrentLIF):
         spk 0, mem 0.25
     """
 
+    model: ClassVar[str | None] = "leaky"
     state_names: ClassVar[tuple[str, ...]] = ("spk", "mem")
     reset_mechanisms: ClassVar[tuple[str, ...]] = (*LIF.reset_mechanisms, "soft")
 
@@ -84,7 +86,7 @@ class RLeaky(RecurrentLIF):
         learn_threshold: bool = False,
         learn_recurrent: bool = True,
         reset_mechanism: str = "subtract",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
         reset_delay: bool = True,
     ) -> None:
@@ -106,16 +108,10 @@ class RLeaky(RecurrentLIF):
             V, all_to_all, linear_features, conv2d_channels, kernel_size, learn_recurrent
         )
 
-    def step(self, input_: Tensor, spk: Tensor, mem: Tensor) -> States:
-        """Return the membrane charged by the input and by the spikes fed back."""
-        return (self._decay("beta") * mem + input_ + self.recurrent(spk),)
-
-    def recurrence(self, input_: Tensor) -> Recurrence:
-        """Return the model of the kernel and its numbers, if it knows such a feedback."""
-        feedback = self._feedback()
-        if feedback is None:
-            return None
-        return "leaky", input_, {"beta": self._decay("beta"), **feedback}
+    @staticmethod
+    def step(input_: Tensor, fed: Tensor, mem: Tensor, *, beta: Tensor) -> States:
+        """Return the membrane charged by the input and by what was fed back."""
+        return (decayed(beta, mem) + input_ + fed,)
 
     def forward(self, input_: Tensor, spk: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""

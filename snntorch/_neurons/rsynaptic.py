@@ -9,7 +9,8 @@ from torch import Tensor
 
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import RecurrentLIF, RecurrentOneToOne
-from snntorch._neurons.neurons import LIF, Recurrence, States
+from snntorch._neurons.neurons import LIF
+from snntorch._unroll.equations import States, decayed
 
 __all__ = ["RSynaptic", "RecurrentOneToOne"]
 
@@ -62,6 +63,7 @@ class RSynaptic(RecurrentLIF):
         torch.Size([2, 3])
     """
 
+    model: ClassVar[str | None] = "synaptic"
     state_names: ClassVar[tuple[str, ...]] = ("spk", "syn", "mem")
     decay_names: ClassVar[tuple[str, ...]] = ("alpha", "beta")
 
@@ -84,7 +86,7 @@ class RSynaptic(RecurrentLIF):
         learn_threshold: bool = False,
         learn_recurrent: bool = True,
         reset_mechanism: str = "subtract",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
         reset_delay: bool = True,
     ) -> None:
@@ -101,24 +103,20 @@ class RSynaptic(RecurrentLIF):
             state_quant,
             output,
         )
-        self._register("alpha", alpha, learn_alpha)
         self.reset_delay = reset_delay
+        # V before alpha, as the state of an optimizer counts parameters in the order of 1.0.0
         self._init_recurrent(
             V, all_to_all, linear_features, conv2d_channels, kernel_size, learn_recurrent
         )
+        self._register("alpha", alpha, learn_alpha)
 
-    def step(self, input_: Tensor, spk: Tensor, syn: Tensor, mem: Tensor) -> States:
-        """Return the current with the spikes fed back, and the membrane it charges."""
-        syn = self._decay("alpha") * syn + input_ + self.recurrent(spk)
-        return syn, self._decay("beta") * mem + syn
-
-    def recurrence(self, input_: Tensor) -> Recurrence:
-        """Return the model of the kernel and its numbers, if it knows such a feedback."""
-        feedback = self._feedback()
-        if feedback is None:
-            return None
-        rates = {"alpha": self._decay("alpha"), "beta": self._decay("beta")}
-        return "synaptic", input_, {**rates, **feedback}
+    @staticmethod
+    def step(
+        input_: Tensor, fed: Tensor, syn: Tensor, mem: Tensor, *, alpha: Tensor, beta: Tensor
+    ) -> States:
+        """Return the current with what was fed back, and the membrane it charges."""
+        syn = decayed(alpha, syn) + input_ + fed
+        return syn, decayed(beta, mem) + syn
 
     def forward(
         self,

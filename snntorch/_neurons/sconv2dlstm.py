@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_count, shape_of
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import SameConv2d
-from snntorch._neurons.neurons import SpikingNeuron, States
+from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._unroll.equations import States
 
 __all__ = ["SConv2dLSTM"]
 
@@ -65,6 +66,7 @@ class SConv2dLSTM(SpikingNeuron):
         (torch.Size([2, 4, 4, 4]), torch.Size([2, 4, 8, 8]))
     """
 
+    expands_input: ClassVar[bool] = False
     state_names: ClassVar[tuple[str, ...]] = ("syn", "mem")
 
     def __init__(
@@ -82,7 +84,7 @@ class SConv2dLSTM(SpikingNeuron):
         inhibition: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "none",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
     ) -> None:
         super().__init__(
@@ -103,6 +105,8 @@ class SConv2dLSTM(SpikingNeuron):
             f"max_pool={max_pool} and avg_pool={avg_pool}",
             "Leave one of them 0.",
         )
+        expect_count(self, "in_channels", in_channels)
+        expect_count(self, "out_channels", out_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = kernel_size
@@ -113,6 +117,12 @@ class SConv2dLSTM(SpikingNeuron):
 
     def state_shape(self, input_: Tensor) -> tuple[int, ...]:
         """Return (batch, out_channels, height, width)."""
+        expect(
+            input_.dim() > 2 and input_.shape[-3] == self.in_channels,
+            self,
+            f"`input_` of shape (batch, {self.in_channels}, height, width), as `in_channels` says",
+            shape_of(input_),
+        )
         return *input_.shape[:-3], self.out_channels, *input_.shape[-2:]
 
     def step(self, input_: Tensor, syn: Tensor, mem: Tensor) -> States:
@@ -122,14 +132,20 @@ class SConv2dLSTM(SpikingNeuron):
         syn = torch.sigmoid(f) * syn + torch.sigmoid(i) * torch.tanh(g)
         return syn, torch.sigmoid(o) * torch.tanh(syn)
 
-    def excess(self, *states: Tensor) -> Tensor:
-        """Return the pooled membrane potential minus threshold."""
+    def readout(self, *states: Tensor) -> Tensor:
+        """Return the pooled membrane potential."""
         mem = states[-1]
-        if self.max_pool:
-            mem = F.max_pool2d(mem, self.max_pool)
-        elif self.avg_pool:
-            mem = F.avg_pool2d(mem, self.avg_pool)
-        return super().excess(mem)
+        size = self.max_pool or self.avg_pool
+        if not size:
+            return mem
+        rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
+        expect(
+            rows <= mem.shape[-2] and columns <= mem.shape[-1],
+            self,
+            f"an image no smaller than its pooling of ({rows}, {columns})",
+            shape_of(mem),
+        )
+        return F.max_pool2d(mem, size) if self.max_pool else F.avg_pool2d(mem, size)
 
     def forward(self, input_: Tensor, syn: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, syn, mem``."""

@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from snntorch._checks import expect, expect_count, shape_of
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons.neurons import SpikingNeuron, States
+from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._unroll.equations import States
 
 __all__ = ["SLSTM"]
 
@@ -65,6 +67,7 @@ class SLSTM(SpikingNeuron):
         torch.Size([2, 4])
     """
 
+    expands_input: ClassVar[bool] = False
     state_names: ClassVar[tuple[str, ...]] = ("syn", "mem")
 
     def __init__(
@@ -79,7 +82,7 @@ class SLSTM(SpikingNeuron):
         inhibition: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "none",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
     ) -> None:
         super().__init__(
@@ -93,6 +96,8 @@ class SLSTM(SpikingNeuron):
             state_quant,
             output,
         )
+        expect_count(self, "input_size", input_size)
+        expect_count(self, "hidden_size", hidden_size)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
@@ -100,6 +105,12 @@ class SLSTM(SpikingNeuron):
 
     def state_shape(self, input_: Tensor) -> tuple[int, ...]:
         """Return (batch, hidden_size)."""
+        expect(
+            input_.shape[-1:] == (self.input_size,),
+            self,
+            f"`input_` of shape (batch, {self.input_size}), as `input_size` says",
+            shape_of(input_),
+        )
         return *input_.shape[:-1], self.hidden_size
 
     def step(self, input_: Tensor, syn: Tensor, mem: Tensor) -> States:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
@@ -11,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snntorch._checks import expect, expect_count, owner_name, shape_of
-from snntorch._neurons._bounds import bounded
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import SequenceNeuron, expect_sequence, linear_scan
+from snntorch._neurons._values import clamped
 from snntorch._neurons.neurons import LIF
 
 __all__ = ["StateLeaky"]
@@ -96,7 +97,7 @@ class StateLeaky(SequenceNeuron, LIF):
         surrogate_disable: bool = False,
         learn_beta: bool = False,
         learn_threshold: bool = False,
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = True,
         graded_spikes_factor: Any = 1.0,
         learn_graded_spikes_factor: bool = False,
@@ -151,7 +152,7 @@ class StateLeaky(SequenceNeuron, LIF):
     @property
     def beta(self) -> Tensor:
         """Decay rate that belongs to ``tau``."""
-        return 1 - 1 / bounded(self._value("tau"), 1)
+        return 1 - 1 / clamped(self._value("tau"), 1, math.inf)
 
     def forward(self, input_: Tensor) -> Any:
         """Run a whole sequence; returns ``spk, mem``."""
@@ -166,7 +167,7 @@ class StateLeaky(SequenceNeuron, LIF):
     def _sum(self, x: Tensor) -> Tensor:
         """Return the sum of the past inputs, each faded by its age."""
         dtype = torch.promote_types(x.dtype, torch.float32)
-        tau = bounded(self._value("tau"), LEAST_TAU)
+        tau = clamped(self._value("tau"), LEAST_TAU, math.inf)
         if "beta" in self._parameters:
             # Optimizers and DistributedDataParallel expect a gradient of each parameter
             tau = tau + 0 * self._value("beta")

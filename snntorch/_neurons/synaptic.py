@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons.neurons import LIF, Recurrence, States
+from snntorch._neurons.neurons import LIF
+from snntorch._unroll.equations import States, decayed
 
 __all__ = ["Synaptic"]
 
@@ -60,6 +61,7 @@ class Synaptic(LIF):
         syn 0.20, mem 0.60
     """
 
+    model: ClassVar[str | None] = "synaptic"
     state_names: ClassVar[tuple[str, ...]] = ("syn", "mem")
     decay_names: ClassVar[tuple[str, ...]] = ("alpha", "beta")
 
@@ -76,7 +78,7 @@ class Synaptic(LIF):
         learn_beta: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",
-        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        state_quant: Callable[[Tensor], Tensor] | bool | None = False,
         output: bool = False,
         reset_delay: bool = True,
     ) -> None:
@@ -96,14 +98,11 @@ class Synaptic(LIF):
         self._register("alpha", alpha, learn_alpha)
         self.reset_delay = reset_delay
 
-    def step(self, input_: Tensor, syn: Tensor, mem: Tensor) -> States:
+    @staticmethod
+    def step(input_: Tensor, syn: Tensor, mem: Tensor, *, alpha: Tensor, beta: Tensor) -> States:
         """Return the decayed current plus input, and the membrane it charges."""
-        syn = self._decay("alpha") * syn + input_
-        return syn, self._decay("beta") * mem + syn
-
-    def recurrence(self, input_: Tensor) -> Recurrence:
-        """Return the model of the kernel and its decay rates."""
-        return "synaptic", input_, {"alpha": self._decay("alpha"), "beta": self._decay("beta")}
+        syn = decayed(alpha, syn) + input_
+        return syn, decayed(beta, mem) + syn
 
     def forward(self, input_: Tensor, syn: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, syn, mem``."""

@@ -91,17 +91,35 @@ def _restore(pointer, at, n, lanes, mask, like, MODEL: tl.constexpr, FEEDBACK: t
 
 
 @triton.jit
+def _cleared(times, state, STORED: tl.constexpr):
+    """Return the state cleared as often as ``times`` says: 0, 1, or -1 to take one back."""
+    state = tl.where(times == 1, 0, state)
+    return tl.where(times == -1, _round(state + state, STORED), state)
+
+
+@triton.jit
+def _kept(rate, state):
+    """Return the state; 0 for one beyond all numbers where a rate of 0 forgets it."""
+    return tl.where((rate != 0) | (state - state == 0), state, 0)
+
+
+@triton.jit
+def _finite(value):
+    return tl.where(value - value == 0, value, 0)
+
+
+@triton.jit
 def _reset(
     times, syn, inh, mem, theta, beta, tau,
     MODEL: tl.constexpr, RESET: tl.constexpr, STORED: tl.constexpr,
 ):  # fmt: skip
     if RESET == "zero" or RESET == "zero_old":  # noqa: PLR1714 (what Triton understands)
-        mem = _round(mem - times * mem, STORED)
+        mem = _cleared(times, mem, STORED)
         if MODEL == "alpha":
-            syn = _round(syn - times * syn, STORED)
-            inh = _round(inh - times * inh, STORED)
+            syn = _cleared(times, syn, STORED)
+            inh = _cleared(times, inh, STORED)
     elif RESET != "none":
-        drop = times * theta
+        drop = tl.where(times == 0, 0, times * theta)
         if RESET == "soft":
             drop = _round(beta * drop, STORED)
         mem = _round(mem - drop, STORED)
@@ -122,23 +140,23 @@ def _step(
         fired = (mem > theta).to(mem.dtype)
     start = mem
     if RESET == "zero_old":
-        start = _round(mem - fired * mem, STORED)
+        start = tl.where(fired == 1, 0, mem)
     back = tl.full(mem.shape, 0, mem.dtype)
     if FEEDBACK:
         back = _round(V * spk, STORED)
     if MODEL == "leaky":
-        mem = _round(_round(beta * start, STORED) + x, STORED)
+        mem = _round(_round(beta * _kept(beta, start), STORED) + x, STORED)
         if FEEDBACK:
             mem = _round(mem + back, STORED)
     else:
-        syn = _round(_round(alpha * syn, STORED) + x, STORED)
+        syn = _round(_round(alpha * _kept(alpha, syn), STORED) + x, STORED)
         if FEEDBACK:
             syn = _round(syn + back, STORED)
         if MODEL == "alpha":
-            inh = _round(_round(beta * inh, STORED) - x, STORED)
+            inh = _round(_round(beta * _kept(beta, inh), STORED) - x, STORED)
             mem = _round(tau * _round(syn + inh, STORED), STORED)
         else:
-            mem = _round(_round(beta * start, STORED) + syn, STORED)
+            mem = _round(_round(beta * _kept(beta, start), STORED) + syn, STORED)
     r_syn, r_inh, r_mem = syn, inh, mem
     if RESET != "zero_old":
         r_syn, r_inh, r_mem = _reset(
@@ -256,15 +274,15 @@ def _reset_back(
     g_times = tl.full(mem.shape, 0, mem.dtype)
     d_theta, d_beta, d_tau = g_times, g_times, g_times
     if RESET == "zero" or RESET == "zero_old":  # noqa: PLR1714
-        g_times = -g_mem * mem
+        g_times = -g_mem * _finite(mem)
         if MODEL == "alpha":
-            g_times = -(g_syn * syn + g_inh * inh + g_mem * mem)
+            g_times = -(g_syn * _finite(syn) + g_inh * _finite(inh) + g_mem * _finite(mem))
             g_syn = g_syn - times * g_syn
             g_inh = g_inh - times * g_inh
         g_mem = g_mem - times * g_mem
     elif RESET != "none":
         g_drop = -g_mem
-        drop = times * theta
+        drop = times * _finite(theta)
         if RESET == "soft":
             drop = beta * drop
         if MODEL == "alpha":
@@ -274,7 +292,7 @@ def _reset_back(
             d_beta = g_drop * times * theta
             g_drop = beta * g_drop
         d_theta = g_drop * times
-        g_times = g_drop * theta
+        g_times = g_drop * _finite(theta)
     return g_syn, g_inh, g_mem, g_times, d_theta, d_beta, d_tau
 
 
@@ -316,28 +334,30 @@ def _back(
         d_beta += e_beta
         d_tau += e_tau
     g_x = g_mem
+    g_fed = g_x
     if MODEL == "leaky":
-        d_beta += g_mem * start
+        d_beta += g_mem * _kept(beta, start)
         g_mem = g_mem * beta
     else:
         g_x = g_syn + g_mem * tau
-        d_alpha = g_x * syn
+        g_fed = g_x  # what comes back enters syn, not inh
+        d_alpha = g_x * _kept(alpha, syn)
         g_syn = g_x * alpha
         if MODEL == "alpha":
             g_out = g_inh + g_mem * tau
             d_tau += g_mem * (c_syn + c_inh)
-            d_beta += g_out * inh
+            d_beta += g_out * _kept(beta, inh)
             g_x = g_x - g_out
             g_inh, g_mem = g_out * beta, zero
         else:
-            d_beta += g_mem * start
+            d_beta += g_mem * _kept(beta, start)
             g_mem = g_mem * beta
     if RESET == "zero_old":
         g_mem = g_mem - fired * g_mem
     g_spk = zero
     if FEEDBACK:
-        d_V = g_x * spk
-        g_spk = g_x * V
+        d_V = g_fed * spk
+        g_spk = g_fed * V
     return g_x, g_spk, g_syn, g_inh, g_mem, d_theta, d_beta, d_alpha, d_tau, d_V, d_graded
 
 

@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from snntorch._unroll import native
 from snntorch._unroll._buffers import empty
-from snntorch._unroll.ops import Call, backend, fitted, to_save, unpack
-from snntorch._unroll.recurrence import States, Values
+from snntorch._unroll.ops import Call, backend, by_torch, fitted, to_save, unpack, unpacked
+from snntorch._unroll.recurrence import States, Values, gradients, step
 
 #: Bytes at whose multiples torch begins a tensor.
 ALIGNMENT = 64
@@ -42,11 +41,8 @@ def recur_dense(
         What was recorded by name, each (time, ...), and the last states by name.
     """
     out = _Dense.apply(call, weight, bias, x, *tensors)  # type: ignore[no-untyped-call]
-    names = call.rule.states
-    over_time = dict(zip(names, out, strict=True))
-    recorded = {name: over_time[name] for name in call.record}
-    # In memory of their own: what is done to a state must not show in what was recorded
-    return recorded, {name: over_time[name][-1].clone() for name in names}
+    recorded = dict(zip(call.record, out, strict=False))
+    return recorded, dict(zip(call.rule.states, out[len(call.record) :], strict=True))
 
 
 class _Dense(torch.autograd.Function):
@@ -63,24 +59,36 @@ class _Dense(torch.autograd.Function):
             _feed_back(spk, weight, bias, came[t])
             forward(t)
             spk = over_time["spk"][t]
-        ctx.call = call
+        ctx.call, ctx.dtype = call, x.dtype
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*to_save(weight, x, came, *over_time.values(), *tensors))
-        return tuple(over_time.values())
+        kept = [came, *over_time.values()]
+        ctx.save_for_backward(*to_save(weight, bias, x, *tensors), *to_save(*kept))
+        # In memory of their own: what is done to an output must show neither in what is kept
+        # for the backward pass nor in another one
+        recorded = [over_time[name].clone() for name in call.record]
+        return *recorded, *(rows[-1].clone() for rows in over_time.values())
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
-        weight, x, came, *rest = ctx.saved_tensors
-        names = call.rule.states
-        over_time, tensors = dict(zip(names, rest, strict=False)), rest[len(names) :]
+        names, count = call.rule.states, len(call.names)
+        weight, bias, x, *rest = unpacked(ctx, ctx.dtype)
+        tensors, came = rest[:count], rest[count]
+        over_time = dict(zip(names, rest[count + 1 :], strict=True))
+        if by_torch(grads):
+            found = _backward_by_torch(call, weight, bias, x, tensors, grads)
+            needs = zip(found, ctx.needs_input_grad[1:], strict=True)
+            return None, *(grad if need else None for grad, need in needs)
         start, values = unpack(call, tensors)
         run = _Run(call, values, x, start, came, over_time)
         needs = ctx.needs_input_grad[4:]
-        outside = {n: g for n, g in zip(names, grads, strict=True) if g is not None}
+        outside = {n: g for n, g in zip(call.record, grads, strict=False) if g is not None}
+        final = zip(names, grads[len(call.record) :], strict=True)
         wanted = [n for n, need in zip(call.names, needs, strict=True) if need and n not in names]
         carry, totals = ({n: x.new_zeros(x.shape[1:]) for n in which} for which in (names, wanted))
+        for name, grad in final:
+            if grad is not None:
+                carry[name].copy_(grad)
         each, features = _room(x, call.steps), x.shape[-1]
         rows, through = each.view(call.steps, -1, features), carry["spk"].view(-1, features)
         backward = _backward(run, outside, carry, each, totals)
@@ -97,6 +105,37 @@ class _Dense(torch.autograd.Function):
         grad_x = each if len(x) > 1 or call.steps == 1 else each.sum(0, keepdim=True)
         others = fitted({**totals, **carry}, call, tensors, needs)
         return None, grad_weight, grad_bias, grad_x, *others
+
+
+def _backward_by_torch(
+    call: Call,
+    weight: Tensor,
+    bias: Tensor | None,
+    x: Tensor,
+    tensors: list[Tensor],
+    grads: tuple[Tensor | None, ...],
+) -> list[Tensor | None]:
+    """Return the gradients of all inputs by torch operations, which have some of their own."""
+    given = [at for at, grad in enumerate(grads) if grad is not None]
+
+    def run(weight: Tensor, x: Tensor, *others: Tensor) -> list[Tensor]:
+        start, values = unpack(call, others[: len(tensors)])
+        rows: dict[str, list[Tensor]] = {name: [] for name in call.record}
+        states = start
+        for t in range(call.steps):
+            came = F.linear(states["spk"], weight, *others[len(tensors) :])
+            now = x[t if len(x) > 1 else 0]
+            states = step(call.rule, values, call.spike_grad, now, {**states, "spk": came})
+            for name, row in rows.items():
+                row.append(states[name])
+        out = [torch.stack(row) for row in rows.values()]
+        out += [states[name] for name in call.rule.states]
+        return [out[at] for at in given]
+
+    inputs = [weight, x, *tensors, *(() if bias is None else (bias,))]
+    found = gradients(run, inputs, [grads[at] for at in given])  # type: ignore[misc]
+    grad_bias = None if bias is None else found[-1]
+    return [found[0], grad_bias, *found[1 : 2 + len(tensors)]]
 
 
 def _room(x: Tensor, steps: int) -> Tensor:
@@ -153,13 +192,13 @@ def _forward(run: _Run) -> AtStep:
             args.follow(native.TO[name], rows, len(rows))
         return lambda t: args.call("snn_forward", t)
 
-    def step(t: int) -> None:
+    def one_step(t: int) -> None:
         row, old = run.at(t)
         _, states = kernels.forward(run.call.rule, run.values, row, 1, old, ())
         for name, state in states.items():
             run.over_time[name][t] = state
 
-    return step
+    return one_step
 
 
 def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: States) -> AtStep:
@@ -192,7 +231,7 @@ def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: S
 
         return native_step
 
-    def step(t: int) -> None:
+    def one_step(t: int) -> None:
         row, old = run.at(t)
         last = {n: c + outside[n][t] if n in outside else c for n, c in carry.items()}
         part, states, numbers = kernels.backward(
@@ -204,4 +243,4 @@ def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: S
         for name, total in totals.items():
             total.add_(getattr(numbers, name))
 
-    return step
+    return one_step

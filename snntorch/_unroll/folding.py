@@ -89,6 +89,18 @@ def is_random(module: nn.Module) -> bool:
     return module.training and type(module) in _DROPOUTS
 
 
+def _least_dimensions(module: nn.Module) -> int:
+    """Return how many dimensions, counted from the last, a layer works on."""
+    if isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
+        return len(module.normalized_shape)
+    if isinstance(module, (nn.Softmax, nn.LogSoftmax)):
+        return -(module.dim or 0)
+    if isinstance(module, (nn.PixelShuffle, nn.PixelUnshuffle)):
+        return 3
+    # of the column that GradedSpikes takes, too, time must not be the first
+    return {nn.Linear: 1, GradedSpikes: 2}.get(type(module), 0)
+
+
 def fold(module: nn.Module, rows: Tensor) -> Tensor | None:
     """Run a layer on all time steps at once.
 
@@ -99,10 +111,10 @@ def fold(module: nn.Module, rows: Tensor) -> Tensor | None:
     Returns:
         The outputs, (time, batch, ...); None if the steps do not begin with a batch.
     """
-    if type(module) not in BATCHED:
-        out: Tensor = module(rows)
-        return out
     steps, row = len(rows), rows[0]
+    if type(module) not in BATCHED:
+        # fewer, and time would pass for one of the layer's own: the loop says what is wrong
+        return module(rows) if row.dim() >= _least_dimensions(module) else None
     first = 1
     if isinstance(module, nn.Flatten):
         first = module.start_dim % row.dim()

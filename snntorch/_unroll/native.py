@@ -18,6 +18,7 @@ from torch import Tensor
 
 from snntorch import surrogate
 from snntorch._checks import expect
+from snntorch._torch import PLAIN
 from snntorch._unroll._buffers import empty
 from snntorch._unroll.recurrence import RECORDS, STATES, VALUES, Rule, States, Values
 from snntorch.surrogate import SurrogateGradient
@@ -27,7 +28,7 @@ DESCRIPTION = "compiled for this CPU"
 #: Where the library is, if it was built.
 FOLDER = str(Path(__file__).parent)
 #: That of `_native.c`; a library left from another version must not be called.
-VERSION = 1
+VERSION = 2
 
 DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
 MODELS = {model: number for number, model in enumerate(STATES)}
@@ -63,7 +64,7 @@ _ARGS = struct.Struct("10q P q 4d" + 6 * "P d q " + 3 * "P q " + 4 * "P q " + "4
 _SCAN = struct.Struct("7q P" + 3 * "P q ")
 
 #: Where in Args to say whether numbers learn, and where each of its parts begins.
-LEARN, X, EXCESS, GRAD_X = 5, 34, 36, 38
+LEARN, STEPS, X, EXCESS, GRAD_X = 5, 6, 34, 36, 38
 NUMBER = {name: 16 + 3 * place for place, name in enumerate(VALUES)}
 ROW, FROM, LAST, TO = (
     {name: begin + width * place for place, name in enumerate(RECORDS)}
@@ -119,7 +120,49 @@ def covers(x: Tensor, values: Values) -> bool:
     )
 
 
-class Args:
+class Memory:
+    """The memory of tensors of one dtype, for C to read and write, while this lives.
+
+    Nothing else hands memory to the library, which itself checks nothing.
+
+    Args:
+        dtype: Of all tensors.
+        size: Numbers in a row.
+    """
+
+    __slots__ = ("dtype", "kept", "size")
+
+    def __init__(self, dtype: torch.dtype, size: int) -> None:
+        self.dtype, self.size = dtype, size
+        self.kept: list[Tensor] = []
+
+    def address(self, tensor: Tensor, count: int) -> int:
+        """Return where a tensor's numbers are, for C to read or write.
+
+        Raises:
+            TypeError: If they are not there, of this dtype, and at least ``count``.
+        """
+        if (
+            type(tensor) not in PLAIN
+            or tensor.dtype is not self.dtype
+            or not tensor.is_cpu
+            or tensor.layout is not torch.strided
+            or tensor.numel() < count
+        ):
+            what = f"{count} numbers of {self.dtype} in memory of this CPU"
+            got = f"{tensor.numel()} of {tensor.dtype} on {tensor.device} ({type(tensor).__name__})"
+            expect(False, "the compiled kernel", what, got, error=TypeError)
+        self.kept.append(tensor)
+        return tensor.data_ptr()
+
+    def rows_of(self, tensor: Tensor, steps: int) -> tuple[int, int]:
+        """Return where the rows of so many steps are, and how far from each other."""
+        tensor = _by_row(tensor)
+        apart = tensor.stride(0) if len(tensor) > 1 else 0
+        return self.address(tensor, self.size * (steps if apart else 1)), apart
+
+
+class Args(Memory):
     """What the library is told: the fields of its struct, and the tensors they point to.
 
     Args:
@@ -130,7 +173,7 @@ class Args:
         spike_grad: Number of the surrogate and its two parameters, see `surrogate_number`.
     """
 
-    __slots__ = ("fields", "followed", "kept")
+    __slots__ = ("fields", "followed")
 
     def __init__(
         self,
@@ -143,6 +186,7 @@ class Args:
         size: int,
         spike_grad: tuple[float, ...] = TABULATED,
     ) -> None:
+        super().__init__(dtype, size)
         kind, factor, soft = RESETS[reset]
         past = steps * size * dtype.itemsize >= STREAM
         self.fields: list[float] = [
@@ -151,20 +195,26 @@ class Args:
             *(*spike_grad, factor, soft),
             *_UNKNOWN,
         ]
-        self.kept: list[Tensor] = []
         self.followed: dict[int, list[int]] = {}
 
     def copy(self) -> Args:
         """Return the same, to be told more."""
         new = Args.__new__(Args)
-        new.fields, new.kept, new.followed = self.fields.copy(), self.kept.copy(), self.followed
+        new.dtype, new.size, new.followed = self.dtype, self.size, self.followed
+        new.fields, new.kept = self.fields.copy(), self.kept.copy()
         return new
 
     def point(self, at: int, tensor: Tensor) -> None:
         """Point at one row."""
-        tensor = _plain(tensor)
-        self.kept.append(tensor)
-        self.fields[at] = tensor.data_ptr()
+        if tensor.is_neg() or not tensor.is_contiguous():
+            tensor = _plain(tensor)
+        self.fields[at] = self.address(tensor, self.size)
+
+    def result(self, at: int, like: Tensor) -> Tensor:
+        """Return memory for a row, and point at it: made here, it needs no look."""
+        row = torch.empty_like(like)
+        self.fields[at] = row.data_ptr()
+        return row
 
     def point_all(self, at: dict[str, int], tensors: States) -> None:
         """Point at one row each."""
@@ -173,9 +223,7 @@ class Args:
 
     def rows(self, at: int, tensor: Tensor) -> None:
         """Point at a row for each step, or at one for all."""
-        tensor = _by_row(tensor)
-        self.kept.append(tensor)
-        self.fields[at : at + 2] = _rows(tensor)
+        self.fields[at : at + 2] = self.rows_of(tensor, int(self.fields[STEPS]))
 
     def follow(self, at: int, tensor: Tensor, steps: int, before: Tensor | None = None) -> None:
         """Point at the row of the step that `call` names, or at that of the step before.
@@ -186,14 +234,10 @@ class Args:
             steps: Number of steps that can be named.
             before: What comes before the first row, if it is to be the row of the step before.
         """
-        tensor = _by_row(tensor)
-        first, stride = _rows(tensor)
+        first, stride = self.rows_of(tensor, steps)
         addresses = [first + t * stride * tensor.itemsize for t in range(steps)]
-        self.kept.append(tensor)
         if before is not None:
-            before = _plain(before)
-            self.kept.append(before)
-            addresses = [before.data_ptr(), *addresses[:-1]]
+            addresses = [self.address(_plain(before), self.size), *addresses[:-1]]
         self.followed[at] = addresses
 
     def learn(self, totals: States) -> None:
@@ -205,13 +249,12 @@ class Args:
         """Set one of the numbers, for neurons of some shape."""
         at = NUMBER[name]
         if value.numel() == 1:
-            self.fields[at + 1] = value.item()
+            self.fields[at + 1] = value.detach().item()
             return
         while value.shape[0] == 1:
             value = value[0]
         value = _plain(value.expand(shape[len(shape) - value.dim() :]))
-        self.kept.append(value)
-        self.fields[at : at + 3] = value.data_ptr(), 0.0, value.numel()
+        self.fields[at : at + 3] = self.address(value, value.numel()), 0.0, value.numel()
 
     def call(self, name: str, t: int = 0) -> None:
         """Call a function of the library; for step ``t``, if anything was to follow it."""
@@ -316,10 +359,12 @@ def scan(decay: Tensor, x: Tensor, reverse: bool = False) -> Tensor:
         return y
     x, decay = _by_row(x), _repeated(decay, x.shape)
     period, size = decay[0].numel(), x[0].numel()
+    steps, memory = len(y), Memory(x.dtype, size)
     args = _SCAN.pack(
-        *(DTYPES[x.dtype], len(y), size, torch.get_num_threads(), y.nbytes >= STREAM),
+        *(DTYPES[x.dtype], steps, size, torch.get_num_threads(), y.nbytes >= STREAM),
         *(reverse, period, _threads()),
-        *(*_rows(decay), *_rows(x), *_rows(y)),
+        *Memory(x.dtype, period).rows_of(decay, steps),
+        *(*memory.rows_of(x, steps), *memory.rows_of(y, steps)),
     )
     _call("snn_scan", args)
     return y
@@ -379,8 +424,3 @@ def _by_row(x: Tensor) -> Tensor:
     if x.stride(0) == 0:
         x = x[:1]
     return x if x[0].is_contiguous() else x.contiguous()
-
-
-def _rows(x: Tensor) -> tuple[int, int]:
-    """Return where the rows are, and how far from each other."""
-    return x.data_ptr(), x.stride(0) if x.shape[0] > 1 else 0

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as module_hooks
 from torch.utils import _pytree as pytree
 
 from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
+from snntorch._torch import PLAIN, is_hooked, is_traced, is_transformed
 from snntorch._unroll import cuda, native, recurrence
 from snntorch._unroll.dense import recur_dense
-from snntorch._unroll.ops import Call, backend, recorded_elsewhere, recur, transformed
+from snntorch._unroll.equations import in_dtype
+from snntorch._unroll.ops import Call, backend, recur
 from snntorch._unroll.recurrence import Rule, Values
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
 
@@ -54,7 +55,7 @@ def to_sequence(owner: object, x: Any, num_steps: int | None) -> Sequence:
     # Repeated rows are one, unless each has a gradient of its own
     steps = x.shape[0]
     same = steps > 1 and x.stride(0) == 0 and not x.requires_grad
-    same = same and not recorded_elsewhere()
+    same = same and not is_traced()
     return Sequence(x[:1] if same else x, steps)
 
 
@@ -93,9 +94,9 @@ def unroll_neuron(
         TypeError,
     )
     run = None
-    if why_stepped(neuron) is None and not transformed():
-        states = neuron._states(x.at(0), given or (None,) * len(neuron.state_names))
-        run = _by_kernel(neuron, x, states, names)
+    if why_stepped(neuron) is None and not is_transformed():
+        first, states = neuron._states(x.at(0), given or (None,) * len(neuron.state_names))
+        run = _by_kernel(neuron, _widened(x, first.shape), states, names)
     if run is None:
         rows = []
         for t in range(x.steps):
@@ -106,6 +107,15 @@ def unroll_neuron(
             return run
     alone = isinstance(record, str) or (record is None and len(names) == 1)
     return run[0] if alone else run
+
+
+def _widened(x: Sequence, shape: torch.Size) -> Sequence:
+    """Return an input whose steps have the shape to which the numbers expand them."""
+    rows = x.rows
+    if rows.shape[1:] == shape:
+        return x
+    ones = [1] * (len(shape) + 1 - rows.dim())
+    return Sequence(rows.reshape(len(rows), *ones, *rows.shape[1:]).expand(-1, *shape), x.steps)
 
 
 def _pick(neuron: SpikingNeuron, out: Any, names: tuple[str, ...]) -> tuple[Tensor, ...]:
@@ -132,11 +142,11 @@ def stacked(module: nn.Module, rows: list[Any]) -> Any:
 def equation(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]] | None:
     """Return model, drive and all numbers of a neuron for a kernel; None if none knows it."""
     found = neuron.recurrence(x)
-    if found is not None:
-        numbers = found[2]
-        numbers["threshold"] = neuron._value("threshold")
-        if not neuron._is_neutral("graded_spikes_factor"):
-            numbers["graded"] = neuron._value("graded_spikes_factor")
+    if found is None or not neuron._clears_as(found[0]):
+        return None
+    numbers = found[2]
+    numbers["threshold"] = neuron._value("threshold")
+    numbers["graded"] = neuron._value("graded_spikes_factor")
     return found
 
 
@@ -157,12 +167,17 @@ def _by_kernel(
     model, drive, numbers = found
     dense: nn.Module | None = numbers.pop("through", None)
     if dense is not None:
-        if recorded_elsewhere() or not _feeds_back(dense, drive):
+        if is_traced() or not _feeds_back(dense, drive):
             return None
         assert isinstance(dense, nn.Linear)
         numbers["V"] = torch.ones((), device=drive.device)
     step = drive[0]
-    fits = all(state.dtype == step.dtype and state.shape == step.shape for state in states)
+    numbers = {name: in_dtype(value, step.dtype) for name, value in numbers.items()}
+    known = {type(state) for state in states} if is_traced() else PLAIN
+    fits = all(
+        state.dtype == step.dtype and state.shape == step.shape and type(state) in known
+        for state in states
+    )
     if not fits or not all(expands(value, step) for value in numbers.values()):
         return None
     rule = Rule(model, reset_of(neuron), bool(neuron.reset_delay), "V" in numbers)
@@ -175,8 +190,7 @@ def _by_kernel(
         recorded, last = recur(call, drive, tensors)
     else:
         recorded, last = recur_dense(call, dense.weight, dense.bias, drive, tensors)
-    for name in neuron.state_names:
-        object.__setattr__(neuron, name, last[inner[name]])
+    neuron._store(tuple(last[inner[name]] for name in neuron.state_names))
     return tuple(recorded[inner[name]] for name in names)
 
 
@@ -195,34 +209,15 @@ def why_stepped(neuron: SpikingNeuron) -> str | None:
     """Return why this neuron is run step by step, whatever its input; None if it need not be."""
     spike_grad = surrogate_of(neuron.spike_grad)
     reasons = {
-        "it has hooks, which see each step": hooked(neuron),
+        "it has hooks, which see each step": is_hooked(neuron),
         f"its class has a {', '.join(neuron._overridden)} of its own": bool(neuron._overridden),
         "inhibition compares neurons": neuron.inhibition,
         "state_quant is a function of each step": callable(neuron.state_quant),
-        "its spike_grad is a function of each step": spike_grad is None,
+        "its spike_grad is a function of each step": (
+            spike_grad is None or not spike_grad.has_kernel_name
+        ),
     }
-    if spike_grad is not None and not spike_grad.has_kernel_name:
-        told = recorded_elsewhere()
-        reasons["the compiler cannot be told of its spike_grad"] = told
-        reasons["its surrogate is not proportional to the gradient that comes in"] = (
-            not told and not spike_grad.is_proportional
-        )
     return next((reason for reason, holds in reasons.items() if holds), None)
-
-
-def hooked(module: nn.Module) -> bool:
-    """Return whether something watches the calls of a module, or stands in for them."""
-    return bool(
-        "forward" in module.__dict__
-        or module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-        or module_hooks._global_forward_hooks
-        or module_hooks._global_forward_pre_hooks
-        or module_hooks._global_backward_hooks
-        or module_hooks._global_backward_pre_hooks
-    )
 
 
 def surrogate_of(spike_grad: Any) -> SurrogateGradient | None:

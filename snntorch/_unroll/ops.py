@@ -12,35 +12,50 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.autograd.function import once_differentiable
 
 from snntorch import surrogate
+from snntorch._torch import is_batched, is_traced, is_transformed
 from snntorch._unroll import cuda, native, recurrence
 from snntorch._unroll.recurrence import VALUES, Rule, States, Values
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
 
+#: What to do where a second batch goes back through the graph of the first.
+_HINT = (
+    "If neurons still hold the states of an earlier batch, call `utils.reset(net)` before each "
+    "sequence, or cut them from its graph by `neuron.detach_mem()`."
+)
 
-def recorded_elsewhere() -> bool:
-    """Return whether operations are recorded, or run, by others: a compiler, a tracer, a mode.
 
-    They see torch's operations, and know nothing of a kernel that writes to memory.
+def to_save(*tensors: Tensor | None) -> list[Tensor | None]:
+    """Return tensors that can be kept for the backward pass; those of inference mode cannot."""
+    return [one.clone() if one is not None and one.is_inference() else one for one in tensors]
+
+
+def unpacked(ctx: Any, dtype: torch.dtype) -> Any:
+    """Return what was saved, in the dtype it had, whatever hooks made of it meanwhile."""
+    try:
+        tensors = ctx.saved_tensors
+    except RuntimeError as error:
+        if "a second time" in str(error):
+            raise RuntimeError(f"{error}\n{_HINT}") from None
+        raise
+    for one in tensors:
+        if one is not None and one.dtype is not dtype and one.dim():
+            return [v.to(dtype) if v is not None and v.dim() else v for v in tensors]
+    return tensors
+
+
+def by_torch(grads: Sequence[Tensor | None]) -> bool:
+    """Return whether a backward pass has to consist of torch operations.
+
+    It does where it is to be differentiated itself, and for many gradients at once.
     """
-    return (
-        torch.compiler.is_compiling()
-        or torch._C._is_tracing()
-        or torch._C._len_torch_dispatch_stack() > 0
-    )
-
-
-def transformed() -> bool:
-    """Return whether a function is transformed: by `torch.func`, or by forward-mode AD."""
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-
-
-def to_save(*tensors: Tensor) -> list[Tensor]:
-    """Return tensors that can be kept for the way back; those of inference mode cannot."""
-    return [tensor.clone() if tensor.is_inference() else tensor for tensor in tensors]
+    if torch.is_grad_enabled() or is_transformed():
+        return True
+    for grad in grads:  # noqa: SIM110 (any() takes thrice as long)
+        if grad is not None and is_batched(grad):
+            return True
+    return False
 
 
 def backend(x: Tensor, values: Values) -> ModuleType:
@@ -81,7 +96,7 @@ def recur(call: Call, x: Tensor, tensors: Sequence[Tensor]) -> tuple[States, Sta
     Returns:
         What was recorded by name, each (time, ...), and the last states by name.
     """
-    if recorded_elsewhere() or type(x) is not Tensor:
+    if is_traced() or type(x) is not Tensor:
         out = torch.ops.snntorch.recurrence(x, [*tensors], *_spelled(call))
     else:
         out = _Recurrence.apply(call, x, *tensors)  # type: ignore[no-untyped-call]
@@ -105,11 +120,12 @@ def _backward(
 ) -> list[Tensor | None]:
     """Return the gradients of x and of all tensors; None where none is needed."""
     old, values = unpack(call, tensors)
+    kernels = recurrence if by_torch(grads) else backend(x, values)
     given = {n: g for n, g in zip(call.record, grads, strict=False) if g is not None}
     later = zip(call.rule.states, grads[len(call.record) :], strict=True)
     last = {n: g for n, g in later if g is not None}
     wanted = frozenset(n for n, need in zip(call.names, needs, strict=True) if need)
-    grad_x, grad_old, grad_values = backend(x, values).backward(
+    grad_x, grad_old, grad_values = kernels.backward(
         call.rule, values, call.spike_grad, x, call.steps, old, given, last, wanted
     )
     return [grad_x, *fitted({**grad_old, **grad_values._asdict()}, call, tensors, needs)]
@@ -136,14 +152,14 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         ctx.call = call
+        ctx.dtype = x.dtype
         ctx.save_for_backward(*to_save(x, *tensors))
         ctx.set_materialize_grads(False)
         return tuple(_forward(call, x, tensors))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, *tensors = ctx.saved_tensors
+        x, *tensors = unpacked(ctx, ctx.dtype)
         return None, *_backward(ctx.call, x, tensors, grads, ctx.needs_input_grad[2:])
 
 

@@ -13,11 +13,11 @@ from torch.utils import _pytree as pytree
 
 from snntorch._checks import expect, expect_count
 from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._torch import is_hooked
 from snntorch._unroll.folding import fold, is_random, why_not
 from snntorch._unroll.neuron import (
     Sequence,
     describe,
-    hooked,
     records,
     stacked,
     to_sequence,
@@ -108,7 +108,7 @@ def _stages(owner: str, net: nn.Module) -> tuple[Stage, ...]:
 def _stage(name: str, module: nn.Module) -> Stage:
     if isinstance(module, SpikingNeuron):
         return Stage("neuron", name, module)
-    reason = "it has hooks, which see each step" if hooked(module) else why_not(module)
+    reason = "it has hooks, which see each step" if is_hooked(module) else why_not(module)
     return Stage("fold", name, module) if reason is None else Stage("step", name, module, reason)
 
 
@@ -123,7 +123,7 @@ def _note(stage: Stage) -> str:
 
 def _layers(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield the layers of plain nn.Sequential, however nested, in order."""
-    if type(module).forward is not nn.Sequential.forward or hooked(module):
+    if type(module).forward is not nn.Sequential.forward or is_hooked(module):
         yield name, module
         return
     for child_name, child in module._modules.items():
@@ -214,6 +214,10 @@ def unroll(
     )
     if record is not None:
         _expect_neuron_last(stages, record)
+    for stage in stages:
+        neuron = stage.module
+        if isinstance(neuron, SpikingNeuron) and stage.kind == "neuron" and not neuron.init_hidden:
+            neuron.reset_mem()  # what it left is not this sequence's
     while stages and sequence.is_constant and stages[0].kind == "fold":
         module = stages[0].module
         same = None if is_random(module) else fold(module, sequence.rows)
@@ -261,8 +265,10 @@ def _run(stages: tuple[Stage, ...], x: Sequence, record: str | tuple[str, ...] |
     value: Any = x.rows
     if not stages or (x.is_constant and stages[0].kind == "fold"):
         value = x.rows.expand(x.steps, *x.rows.shape[1:])
-    for stage in stages:
+    for place, stage in enumerate(stages):
         out: Any = None
+        if place and stage.kind != "step":
+            _expect_tensor_between(stages[place - 1], stage, value)
         if isinstance(value, Tensor) and stage.kind == "neuron":
             assert isinstance(stage.module, SpikingNeuron)
             asked = record if stage is stages[-1] else None
@@ -271,6 +277,22 @@ def _run(stages: tuple[Stage, ...], x: Sequence, record: str | tuple[str, ...] |
             out = fold(stage.module, value)
         value = _stepped(stage.module, value, x.steps) if out is None else out
     return value
+
+
+def _expect_tensor_between(before: Stage, stage: Stage, value: Any) -> None:
+    """Raise ``TypeError`` if a neuron hands on its states to a layer that takes a tensor."""
+    expect(
+        isinstance(value, Tensor),
+        "unroll",
+        f"one tensor from {_named(before)} for {_named(stage)}",
+        f"a {type(value).__name__}",
+        "Build a neuron that is followed by other layers with init_hidden=True, output=False.",
+        TypeError,
+    )
+
+
+def _named(stage: Stage) -> str:
+    return f"{type(stage.module).__name__} (layer {stage.name!r})"
 
 
 def _stepped(module: nn.Module, value: Any, steps: int) -> Any:

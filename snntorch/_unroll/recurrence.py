@@ -13,22 +13,23 @@ alpha, beta, feedback weight V, threshold theta and spike size g, step t is
     S   = H(U - theta), spk = g S
     mem = U, or with the reset at once           U - (S - R) drop, or U - (S - R) U
 
-In model alpha the reset acts on syn (and "zero" on inh), too. As R carries no gradient, the
-way back is linear: the gradient of the states at t-1 follows from that at t, whatever the
-surrogate. `forward` and `backward` are the reference for each kernel, and the path that runs
-where there is none. Between them nothing is kept but what came in: `backward` computes the
-states once more.
+In model alpha the reset acts on syn (and "zero" on inh), too. What would multiply by R selects
+by it, so that infinity is never multiplied by 0. As R carries no gradient, the backward pass is
+linear: the gradient of the states at t-1 follows from that at t, whatever the surrogate.
+`forward` and `backward` are the reference for each kernel, and the path that runs where there is
+none. The derivative is autograd's; between the two nothing is kept but what came in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from snntorch import surrogate
-from snntorch.surrogate import SurrogateGradient
+from snntorch._unroll.equations import cleared, decayed, dropped
+from snntorch.surrogate import SurrogateGradient, spikes
 
 States = dict[str, Tensor]
 
@@ -38,6 +39,8 @@ STATES = {
     "synaptic": ("syn", "mem"),
     "alpha": ("syn", "inh", "mem"),
 }
+#: Which of them a reset to zero clears.
+CLEARS = {"leaky": (True,), "synaptic": (False, True), "alpha": (True, True, True)}
 #: What a plan says of this path.
 DESCRIPTION = "plain torch operations"
 #: Every name that `record` can ask for, in the order of what is returned.
@@ -69,7 +72,8 @@ class Rule(NamedTuple):
     @property
     def cleared(self) -> tuple[str, ...]:
         """The states that a reset to zero clears."""
-        return STATES["alpha"] if self.model == "alpha" else ("mem",)
+        pairs = zip(STATES[self.model], CLEARS[self.model], strict=True)
+        return tuple(name for name, clears in pairs if clears)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -88,57 +92,55 @@ class Values(NamedTuple):
     graded: Tensor | None = None
 
 
-class Step(NamedTuple):
-    """Everything that one step computes; names as in the equations."""
-
-    fired: Tensor  # R
-    start: Tensor  # mem', after a reset of the old membrane
-    charged: States  # before the delayed reset: pre is its mem
-    reached: States  # after it: U is its mem
-    crossing: Tensor  # S
-    states: States  # what the next step starts from
+Fire = Callable[[Tensor], Tensor]
 
 
-def step(rule: Rule, values: Values, x: Tensor, old: States) -> Step:
-    """Run one step of the recurrence on the states ``old``, for its input ``x``."""
+def step(rule: Rule, values: Values, fire: Fire, x: Tensor, old: States) -> States:
+    """Run one step; returns its spikes and what the next one starts from.
+
+    Args:
+        rule: What the recurrence does.
+        values: Its numbers.
+        fire: A Heaviside step, with whatever gradient.
+        x: Input of the step.
+        old: The states to start from.
+    """
     threshold, beta, alpha, tau, V, graded = values
     mem = old["mem"]
-    fired = torch.zeros_like(mem)
-    if rule.reset != "none":
-        fired = (mem > threshold).to(mem.dtype)
+    fired = mem > threshold
     if rule.reset == "zero_old":
-        mem = mem - fired * mem
-    charged: States = {}
+        mem = cleared(fired, mem)
+    new: States = {}
     if alpha is None:
-        pre = beta * mem + x
-        pre = pre + V * old["spk"] if V is not None else pre
+        new["mem"] = decayed(beta, mem) + x
+        if V is not None:
+            new["mem"] = new["mem"] + V * old["spk"]
     else:
-        syn = alpha * old["syn"] + x
-        charged["syn"] = syn + V * old["spk"] if V is not None else syn
-        pre = beta * mem + charged["syn"]
-    if tau is not None:
-        charged["inh"] = beta * old["inh"] - x
-        pre = tau * (charged["syn"] + charged["inh"])
-    charged["mem"] = pre
-    reached = charged if rule.reset == "zero_old" else _reset(rule, values, fired, charged)
-    crossing = surrogate.spikes(reached["mem"] - threshold)
-    states = reached if rule.delay else _reset(rule, values, crossing - fired, reached)
-    spk = crossing if graded is None else crossing * graded
-    return Step(fired, mem, charged, reached, crossing, {**states, "spk": spk})
-
-
-def _drop(rule: Rule, values: Values, times: Tensor) -> Tensor:
-    drop = times * values.threshold
-    return values.beta * drop if rule.reset == "soft" else drop
+        new["syn"] = decayed(alpha, old["syn"]) + x
+        if V is not None:
+            new["syn"] = new["syn"] + V * old["spk"]
+        if tau is None:
+            new["mem"] = decayed(beta, mem) + new["syn"]
+        else:
+            new["inh"] = decayed(beta, old["inh"]) - x
+            new["mem"] = tau * (new["syn"] + new["inh"])
+    if rule.reset != "zero_old":
+        new = _reset(rule, values, fired, new)
+    crossing = fire(new["mem"] - threshold)
+    if not rule.delay:
+        new = _reset(rule, values, crossing - fired.to(crossing.dtype), new)
+    return {**new, "spk": crossing if graded is None else crossing * graded}
 
 
 def _reset(rule: Rule, values: Values, times: Tensor, states: States) -> States:
-    """Reset ``times`` times: 0 or 1, or -1 to take one back."""
+    """Reset where ``times`` is true, or so often: 0, 1, or -1 to take one back."""
     if rule.reset == "none":
         return states
     if rule.clears:
-        return {n: s - times * s if n in rule.cleared else s for n, s in states.items()}
-    drop = _drop(rule, values, times)
+        return {n: cleared(times, s) if n in rule.cleared else s for n, s in states.items()}
+    drop = dropped(times, values.threshold.to(states["mem"].dtype))
+    if rule.reset == "soft":
+        drop = values.beta * drop
     states = {**states, "mem": states["mem"] - drop}
     if values.tau is not None:
         states["syn"] = states["syn"] - drop / values.tau
@@ -146,7 +148,13 @@ def _reset(rule: Rule, values: Values, times: Tensor, states: States) -> States:
 
 
 def forward(
-    rule: Rule, values: Values, x: Tensor, steps: int, old: States, record: tuple[str, ...]
+    rule: Rule,
+    values: Values,
+    x: Tensor,
+    steps: int,
+    old: States,
+    record: tuple[str, ...],
+    fire: Fire = spikes,
 ) -> tuple[States, States]:
     """Run all steps.
 
@@ -157,6 +165,7 @@ def forward(
         steps: Number of steps.
         old: The states to start from.
         record: What to return for all times, of `RECORDS`.
+        fire: A Heaviside step, with whatever gradient.
 
     Returns:
         What was recorded, each (time, ...), and the last states, those fed back included.
@@ -164,7 +173,7 @@ def forward(
     rows: dict[str, list[Tensor]] = {name: [] for name in record}
     states = old
     for t in range(steps):
-        states = step(rule, values, x[t if len(x) > 1 else 0], states).states
+        states = step(rule, values, fire, x[t if len(x) > 1 else 0], states)
         for name in record:
             rows[name].append(states[name])
     return {n: torch.stack(row) for n, row in rows.items()}, {n: states[n] for n in rule.states}
@@ -181,7 +190,9 @@ def backward(
     last_grads: States,
     needs: frozenset[str] = frozenset(VALUES),
 ) -> tuple[Tensor, States, Values]:
-    """Return the gradients of all inputs of `forward`.
+    """Return the gradients of all inputs of `forward`, by autograd of it.
+
+    Where autograd records, as under ``create_graph=True``, they have gradients of their own.
 
     Args:
         rule: As the other arguments, see `forward`.
@@ -195,93 +206,40 @@ def backward(
         needs: Names of the numbers whose gradients are wanted.
 
     Returns:
-        Gradients of ``x``, of the states at the start, and of the numbers, the last in the
-        shape of a step.
+        Gradients of ``x``, of the states at the start, and of the numbers.
     """
-    run = [old]
-    for t in range(steps - 1):
-        run.append(step(rule, values, x[t if len(x) > 1 else 0], run[-1]).states)
-    zero = torch.zeros_like(old["mem"])
-    grad_x = torch.zeros_like(x)
-    total = {n: zero for n in VALUES if n in needs and getattr(values, n) is not None}
-    carry = {n: last_grads.get(n, zero) for n in rule.states}
-    for t in reversed(range(steps)):
-        at = t if len(x) > 1 else 0
-        now = step(rule, values, x[at], run[t])
-        outside = {n: g[t] for n, g in grads.items()}
-        here = {n: carry.get(n, zero) + outside.get(n, zero) for n in RECORDS}
-        grad_input, carry, parts = _step_back(rule, values, spike_grad, now, run[t], here)
-        grad_x[at] += grad_input
-        total = {n: total[n] + parts.get(n, 0) for n in total}
-    return grad_x, carry, Values(*(total.get(n) for n in VALUES))  # type: ignore[arg-type]
+    numbers = {n: v for n, v in values._asdict().items() if v is not None and n in needs}
+
+    def run(x: Tensor, *tensors: Tensor) -> list[Tensor]:
+        states = dict(zip(old, tensors, strict=False))
+        seen = values._replace(**dict(zip(numbers, tensors[len(old) :], strict=True)))
+        recorded, last = forward(rule, seen, x, steps, states, tuple(grads), spike_grad)
+        return [*recorded.values(), *(last[n] for n in last_grads)]
+
+    outside = [*grads.values(), *last_grads.values()]
+    grad_x, *rest = gradients(run, [x, *old.values(), *numbers.values()], outside)
+    grad_old = dict(zip(old, rest, strict=False))
+    found = dict(zip(numbers, rest[len(old) :], strict=True))
+    return grad_x, grad_old, Values(*(found.get(n) for n in VALUES))  # type: ignore[arg-type]
 
 
-def _step_back(
-    rule: Rule,
-    values: Values,
-    spike_grad: SurrogateGradient,
-    now: Step,
-    old: States,
-    grad: States,
-) -> tuple[Tensor, States, States]:
-    """Return the gradients of a step's input, of the states before it, and of the numbers."""
-    threshold, beta, alpha, tau, V, graded = values
-    parts = {"graded": grad["spk"] * now.crossing}
-    g_crossing = grad["spk"] if graded is None else grad["spk"] * graded
-    if not rule.delay:
-        grad, g_times = _reset_back(
-            rule, values, now.crossing - now.fired, now.reached, grad, parts
-        )
-        g_crossing = g_crossing + g_times
-    excess = now.reached["mem"] - threshold
-    through = spike_grad.function.gradient(excess, g_crossing, *spike_grad.values)
-    _add(parts, "threshold", -through)
-    grad = {**grad, "mem": grad["mem"] + through}
-    if rule.reset != "zero_old":
-        grad, _ = _reset_back(rule, values, now.fired, now.charged, grad, parts)
-    g_pre, before = grad["mem"], {}
-    if alpha is None:
-        g_x = g_pre
-    else:
-        g_syn = grad["syn"] + (g_pre if tau is None else g_pre * tau)
-        _add(parts, "alpha", g_syn * old["syn"])
-        before["syn"], g_x = g_syn * alpha, g_syn
-    if tau is not None:
-        g_inh = grad["inh"] + g_pre * tau
-        _add(parts, "tau", g_pre * (now.charged["syn"] + now.charged["inh"]))
-        _add(parts, "beta", g_inh * old["inh"])
-        before["inh"], before["mem"], g_x = g_inh * beta, torch.zeros_like(g_pre), g_x - g_inh
-    else:
-        _add(parts, "beta", g_pre * now.start)
-        before["mem"] = g_pre * beta
-    if rule.reset == "zero_old":
-        before["mem"] = before["mem"] - now.fired * before["mem"]
-    if V is not None:
-        parts["V"] = g_x * old["spk"]
-        before["spk"] = g_x * V
-    return g_x, before, parts
+def gradients(
+    run: Callable[..., list[Tensor]], inputs: list[Tensor], grads: list[Tensor]
+) -> tuple[Tensor, ...]:
+    """Return the gradients of ``inputs`` from those of what ``run(*inputs)`` returns.
 
-
-def _reset_back(
-    rule: Rule, values: Values, times: Tensor, before: States, grad: States, parts: States
-) -> tuple[States, Tensor]:
-    """Go back through `_reset`; returns the gradients of its states and of ``times``."""
-    if rule.reset == "none":
-        return grad, torch.zeros_like(times)
-    if rule.clears:
-        lost = [grad[n] * before[n] for n in rule.cleared]
-        g_times = -torch.stack(lost).sum(0)
-        return {n: g - times * g if n in rule.cleared else g for n, g in grad.items()}, g_times
-    g_drop = -grad["mem"]
-    if values.tau is not None:
-        g_drop = g_drop - grad["syn"] / values.tau
-        _add(parts, "tau", grad["syn"] * _drop(rule, values, times) / values.tau**2)
-    if rule.reset == "soft":
-        _add(parts, "beta", g_drop * times * values.threshold)
-        g_drop = values.beta * g_drop
-    _add(parts, "threshold", g_drop * times)
-    return grad, g_drop * values.threshold
-
-
-def _add(parts: States, name: str, value: Tensor) -> None:
-    parts[name] = parts[name] + value if name in parts else value
+    Where autograd records, they can be differentiated, too.
+    """
+    with torch.enable_grad():
+        # views, as what led from one input to another must not count
+        views = [one.view_as(one) for one in inputs]
+        views = [one if one.requires_grad else one.requires_grad_() for one in views]
+        outputs = run(*views)
+    return torch.autograd.grad(
+        outputs,
+        views,
+        grads,
+        create_graph=torch.is_grad_enabled(),
+        allow_unused=True,
+        materialize_grads=True,
+    )

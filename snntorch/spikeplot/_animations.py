@@ -299,7 +299,8 @@ def _progress_bar(owner: str, frames: int, progress: bool | None) -> Callable[[A
                 ) from error
         else:
             delay = 0 if progress else _PATIENCE
-            return partial(tqdm, total=frames, desc=owner, unit="frame", delay=delay)
+            # quiet where the output is no terminal
+            return partial(tqdm, total=frames, desc=owner, unit="frame", delay=delay, disable=None)
     return lambda sequence: sequence
 
 

@@ -513,6 +513,7 @@ class Owner(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.fc, self.lif, _ = learner_net()
+        self.lif.pickle_states = True
         self.learner = STDPLearner(self.fc, self.lif, TAU_PRE, TAU_POST, f_pre, f_post)
 
     def forward(self, x: Tensor) -> Any:

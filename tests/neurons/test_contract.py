@@ -17,6 +17,7 @@ from torch import nn
 
 import snntorch as snn
 from snntorch import surrogate, utils
+from snntorch._neurons import neurons
 from snntorch.functional import quant
 from tests import cases
 from tests.cases import CASES, Case, by_mechanism, flat, net, options, run
@@ -81,14 +82,16 @@ def test_shapes(case: Case) -> None:
 
 
 @each_mechanism
-def test_fused_step_equals_the_reference_step(case: Case, mechanism: str, delay: bool) -> None:
+def test_fused_step_equals_the_reference_step(
+    case: Case, mechanism: str, delay: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Bit-equal spikes and states; gradients to rounding."""
     x = case.input()
     results = []
     for fused in (True, False):
         neuron = case.make(**options(mechanism, delay), **dict.fromkeys(case.learn, True))
         if not fused:
-            neuron._fuses = lambda *_: False
+            monkeypatch.setattr(neurons, "fused_step", lambda *_: None)
         xs = x.clone().requires_grad_()
         out = run(neuron, xs, case.states(neuron))
         weights = [torch.linspace(-1, 1, o.numel()).reshape(o.shape) for o in out]
@@ -173,7 +176,8 @@ class StepOf(nn.Module):
         self.neuron = neuron
 
     def forward(self, *args: torch.Tensor) -> Any:
-        return self.neuron.step(*args)
+        x, *states = args
+        return self.neuron._update(x, tuple(states))
 
 
 @each
@@ -345,7 +349,8 @@ def test_states_stay_out_of_the_state_dict(case: Case) -> None:
     neuron(case.input()[0])
     assert set(neuron.state_dict()) == before
     assert not before & set(neuron.state_names)
-    assert not set(neuron.state_names) & {name for name, _ in neuron.named_buffers()}
+    found = dict(neuron.named_buffers())
+    assert all(found[name] is getattr(neuron, name) for name in neuron.state_names), "but in memory"
 
 
 @each
@@ -394,6 +399,7 @@ def test_a_deleted_net_is_collected(case: Case) -> None:
 def test_copies_go_on_alike(case: Case, how: str) -> None:
     whole, x = net(case, state_quant=quant.state_quant(num_bits=6)), case.input()
     run(whole, x[:3].requires_grad_())
+    whole[1][0].pickle_states = True
     if how == "deepcopy":
         other = copy.deepcopy(whole)
     elif how == "pickle":
@@ -408,6 +414,24 @@ def test_copies_go_on_alike(case: Case, how: str) -> None:
     assert twin.spike_grad == whole[1][0].spike_grad
     assert same(run(other, x), run(whole, x))
     assert twin.mem is not whole[1][0].mem
+
+
+@each
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_file_holds_the_last_batch_only_if_asked_to(
+    case: Case, hidden: bool, asked: bool
+) -> None:
+    neuron = case.make(init_hidden=hidden)
+    neuron.pickle_states = asked
+    flat(neuron(case.input()[0].requires_grad_()))[0].sum().backward()
+    loaded, copied = pickle.loads(pickle.dumps(neuron)), copy.deepcopy(neuron)
+    for name in neuron.state_names:
+        kept = getattr(neuron, name)
+        assert torch.equal(getattr(copied, name), kept)
+        assert torch.equal(getattr(loaded, name), kept if hidden and asked else torch.zeros(0))
+    like = copied if hidden and asked else case.make(init_hidden=hidden)
+    assert same(run(loaded, case.input()), run(like, case.input()))
 
 
 @each

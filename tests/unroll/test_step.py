@@ -21,6 +21,7 @@ from tests.unroll.test_unroll import (
     learnable,
     loop,
     some_states,
+    unrolled,
 )
 
 pytestmark = pytest.mark.skipif(
@@ -138,13 +139,39 @@ def test_what_comes_out_may_be_written_to() -> None:
     torch.testing.assert_close(got, x.grad)
 
 
-def test_a_second_derivative_is_refused() -> None:
-    x = torch.randn(4, 3, requires_grad=True)
-    weight = torch.randn(4, 3, requires_grad=True)
-    spk, _ = snn.Leaky(0.9)(x)
-    (first,) = torch.autograd.grad((spk * weight).sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        first.sum().backward()
+@pytest.mark.parametrize("run", [loop, unrolled], ids=["loop", "unroll"])
+@each
+def test_second_derivatives(case: Case, run: Any, kernel_steps: list[str]) -> None:
+    """As for a gradient penalty, or for learning to learn."""
+    spike_grad = surrogate.fast_sigmoid(2)  # 1/(1 + k|x|)^2 has a derivative
+    neuron = learnable(case, spike_grad=spike_grad).double()
+    found = []
+    for way in (by_torch, run):
+        x = (case.input(4, torch.float64) * 0.5).requires_grad_()
+        neuron.reset_mem()
+        kernel_steps.clear()
+        total = sum(out.pow(2).sum() + out.sum() for out in way(neuron, x))
+        assert ("snn_forward" in kernel_steps) is (way is run)
+        leaves = [x, *neuron.parameters()]
+        first = torch.autograd.grad(total, leaves, create_graph=True)
+        assert "snn_backward" not in kernel_steps
+        found.append([*first, *torch.autograd.grad(sum(g.pow(2).sum() for g in first), leaves)])
+    want, got = ([one.detach() for one in row] for row in found)
+    assert_close(got, want, 1e-9)
+    assert want[-1].abs().sum() > 0
+
+
+@pytest.mark.parametrize("run", [loop, unrolled], ids=["loop", "unroll"])
+@each
+def test_many_gradients_at_once(case: Case, run: Any) -> None:
+    neuron = learnable(case).double()
+    x = case.input(4, torch.float64).requires_grad_()
+    neuron.reset_mem()
+    out = run(neuron, x)[0]
+    leaves, grads = [x, *neuron.parameters()], torch.randn(3, *out.shape, dtype=out.dtype)
+    got = torch.autograd.grad(out, leaves, grads, is_grads_batched=True, retain_graph=True)
+    want = [torch.autograd.grad(out, leaves, grad, retain_graph=True) for grad in grads]
+    assert_close(list(got), [torch.stack(one) for one in zip(*want, strict=True)], 1e-9)
 
 
 def test_a_wrong_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

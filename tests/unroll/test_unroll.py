@@ -449,8 +449,9 @@ def test_a_wrong_kernel_is_found(mistake: str, monkeypatch: pytest.MonkeyPatch) 
 class Noisy(snn.Leaky):
     """A neuron of a user's, whose step is another one."""
 
-    def step(self, input_: Tensor, mem: Tensor) -> tuple[Tensor, ...]:
-        return (0.5 * super().step(input_, mem)[0],)
+    @staticmethod
+    def step(input_: Tensor, mem: Tensor, *, beta: Tensor) -> tuple[Tensor, ...]:
+        return (0.5 * snn.Leaky.step(input_, mem, beta=beta)[0],)
 
 
 def clipped(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
@@ -471,7 +472,7 @@ STEPPED = {
     "lstm": (lambda: snn.SLSTM(3, 4, init_hidden=True), "no kernel"),
     "clipped": (
         lambda: snn.Leaky(0.9, init_hidden=True, spike_grad=surrogate.custom_surrogate(clipped)),
-        "not proportional",
+        "spike_grad is a function of each step",
     ),
 }
 

@@ -1,0 +1,45 @@
+"""What torch tells only in private: who else records, transforms or watches what is run."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn.modules import module as module_hooks
+
+#: The classes of tensors that have numbers in memory of their own, and no more to them.
+PLAIN = (Tensor, nn.Parameter)
+#: Whether a tensor stands for many, as a gradient under ``is_grads_batched``.
+is_batched = torch._C._functorch.is_legacy_batchedtensor
+
+
+def is_traced() -> bool:
+    """Return whether operations are recorded, or run, by others: a compiler, a tracer, a mode.
+
+    They see torch's operations, and know nothing of a kernel that writes to memory.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._is_tracing()
+        or torch._C._len_torch_dispatch_stack() > 0
+    )
+
+
+def is_transformed() -> bool:
+    """Return whether a function is transformed: by `torch.func`, or by forward-mode AD."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Return whether something watches the calls of a module, or stands in for them."""
+    return bool(
+        "forward" in module.__dict__
+        or module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or module_hooks._global_forward_hooks
+        or module_hooks._global_forward_pre_hooks
+        or module_hooks._global_backward_hooks
+        or module_hooks._global_backward_pre_hooks
+    )
