@@ -8,9 +8,11 @@ KERNEL := $(wildcard snntorch/_unroll/_native*.c snntorch/_unroll/_native*.inc)
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BENCH := .venv-bench
 BENCH_PIP := $(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt
+SANITIZED := tests/unroll/test_native.py tests/unroll/test_step.py tests/unroll/test_random.py \
+    tests/unroll/test_unroll.py
 PEERS := spikingjelly loguru norse nir nirtorch h5py sinabs pbr
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs bench sanitize clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/quickstart.py --out out
@@ -26,6 +28,16 @@ lint: $(INSTALLED)
 # the pages are in docs/_build/html
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+# the kernel's tests with a kernel that watches every access and every undefined operation
+sanitize: $(INSTALLED)
+	mkdir -p out/sanitize
+	gcc -shared -fPIC -O1 -g -std=gnu11 -ffp-contract=off -fno-math-errno -pthread \
+	    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	    -o out/sanitize/_native.so snntorch/_unroll/_native.c
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 SNNTORCH_KERNEL=out/sanitize \
+	    $(BIN)/python -m pytest --numprocesses auto $(SANITIZED)
 
 # beside other packages, then of this one alone; ARGS="--only W1" chooses of the first
 bench: $(BENCH)/.installed

@@ -83,7 +83,8 @@ def train(net: nn.Module, data: TensorDataset, args: argparse.Namespace) -> None
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=args.lr, total_steps=args.epochs * len(loader)
     )
-    with tqdm(total=args.epochs * len(loader), desc="training", unit="batch") as bar:
+    steps = args.epochs * len(loader)
+    with tqdm(total=steps, desc="training", unit="batch", disable=None) as bar:
         for epoch in range(args.epochs):
             net.train()
             for x, y in loader:

@@ -207,7 +207,8 @@ def test_a_failing_frame_is_reported(tmp_path):
 
 
 @pytest.mark.parametrize("progress", [True, False])
-def test_progress_bar(anim, tmp_path, capsys, progress):
+def test_progress_bar(anim, tmp_path, capsys, monkeypatch, progress):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     fig, ax = plt.subplots(figsize=(1, 1))
     anim = splt.animator(spikes(7, 2, 2), fig, ax, progress=progress)
     for _ in range(2):  # each time the frames are drawn
@@ -222,9 +223,16 @@ def test_progress_bar_of_itself_where_saving_takes_long(
     monkeypatch, tmp_path, capsys, patience, shown
 ):
     monkeypatch.setattr("snntorch.spikeplot._animations._PATIENCE", patience)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     anim = splt.animator(spikes(7, 2, 2), *plt.subplots(figsize=(1, 1)))
     splt.save_animation(anim, tmp_path / "spikes.gif")
     assert ("7/7" in capsys.readouterr().err) is shown
+
+
+def test_progress_bar_is_quiet_where_output_is_no_terminal(tmp_path, capsys):
+    anim = splt.animator(spikes(7, 2, 2), *plt.subplots(figsize=(1, 1)), progress=True)
+    splt.save_animation(anim, tmp_path / "spikes.gif")
+    assert capsys.readouterr().err == ""
 
 
 def test_progress_bar_without_tqdm_says_what_to_install(monkeypatch, tmp_path):
