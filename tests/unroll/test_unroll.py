@@ -454,12 +454,22 @@ class Noisy(snn.Leaky):
         return (0.5 * snn.Leaky.step(input_, mem, beta=beta)[0],)
 
 
+class Both(snn.Synaptic):
+    """A neuron of a user's, whose reset to zero clears the current, too."""
+
+    zeroed_states = ("syn", "mem")
+
+
 def clipped(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
     return grad_input.clamp(-100, 100) * (input_.abs() < 1)
 
 
 STEPPED = {
     "own": (lambda: Noisy(0.9, init_hidden=True), "step of its own"),
+    "fact": (
+        lambda: Both(0.8, 0.9, init_hidden=True, reset_mechanism="zero"),
+        "zeroed_states of its own",
+    ),
     "quant": (
         lambda: snn.Leaky(0.9, init_hidden=True, state_quant=quant.state_quant(4)),
         "state_quant",
@@ -489,6 +499,20 @@ def test_what_no_kernel_covers_is_stepped(name: str, stepped_calls: list[Any]) -
     assert torch.equal(got, torch.stack([other(step) for step in x]))
     assert why in str(snn.plan(neuron))
     assert "step by step" in str(snn.plan(neuron))
+
+
+def test_a_reset_clears_what_the_class_says() -> None:
+    x = 2 * torch.rand(STEPS, 4, 3)
+    neuron = Both(0.8, 0.9, reset_mechanism="zero")
+    syn, mem = neuron.reset_mem()
+    for step in x:
+        fired = mem > 1
+        _, new_syn, new_mem = neuron(step, syn, mem)
+        if mem.numel():
+            assert (new_syn[fired] == 0).all()
+            assert (new_mem[fired] == 0).all()
+        syn, mem = new_syn, new_mem
+    assert fired.any()
 
 
 @pytest.mark.parametrize("learn", [True, False])
