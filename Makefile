@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-KERNEL := $(wildcard snntorch/_unroll/_native*.c snntorch/_unroll/_native*.inc)
+KERNEL := $(wildcard snntorch/_kernels/cpu/*.c snntorch/_kernels/cpu/*.inc)
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BENCH := .venv-bench
 BENCH_PIP := $(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt
@@ -34,7 +34,7 @@ sanitize: $(INSTALLED)
 	mkdir -p out/sanitize
 	gcc -shared -fPIC -O1 -g -std=gnu11 -ffp-contract=off -fno-math-errno -pthread \
 	    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-	    -o out/sanitize/_native.so snntorch/_unroll/_native.c
+	    -o out/sanitize/_kernel.so snntorch/_kernels/cpu/kernel.c
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0 SNNTORCH_KERNEL=out/sanitize \
 	    $(BIN)/python -m pytest --numprocesses auto $(SANITIZED)

@@ -4,11 +4,11 @@ import os
 
 import torch
 
-from snntorch._unroll import native
+from snntorch._kernels.cpu import binding as cpu
 
 # Tensors here are small: threads would cost more than they give, the more so where
 # pytest-xdist runs a test on every core
 torch.set_num_threads(1)
 
 # `make sanitize` has a kernel of its own
-native.FOLDER = os.environ.get("SNNTORCH_KERNEL", native.FOLDER)
+cpu.FOLDER = os.environ.get("SNNTORCH_KERNEL", cpu.FOLDER)

@@ -1,79 +1,63 @@
-"""Reset and threshold in one autograd node: the fast path of one eager time step.
-
-The same numbers as the reference in :meth:`SpikingNeuron.transition`, bit for bit: a
-product with R = 0 or 1 is exact, so it does not matter that it is fused with the
-subtraction.
-"""
+"""One time step of a neuron by the kernel: what it is told."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
-from snntorch.surrogate import SurrogateGradient
+from snntorch._kernels.autograd import to_save
+from snntorch._kernels.step import covers, run_step
+from snntorch._neurons._unroll import equation, reset_of
+
+if TYPE_CHECKING:
+    from snntorch._neurons.neurons import SpikingNeuron
 
 
-def above(mem: Tensor, threshold: Tensor) -> Tensor:
-    """Return 1 where ``mem`` is above threshold, else 0, in one operation."""
-    return torch.gt(mem, threshold, out=torch.empty_like(mem))
+def fused_step(
+    neuron: SpikingNeuron, x: Tensor, states: tuple[Tensor, ...]
+) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    """Run one step; returns spikes and new states, or None if the kernel does not cover it."""
+    spike_grad: Any = neuron.spike_grad
+    if neuron._overridden or neuron.inhibition or neuron.state_quant or not covers(spike_grad, x):
+        return None
+    found = _told(neuron, x) if neuron._tells_model else equation(neuron, x)
+    if found is None:
+        return None
+    model, drive, numbers = found
+    fed = "V" in numbers
+    if "through" in numbers:
+        came = numbers.pop("through")(*to_save(states[0]))
+        fed, states = True, (came, *states[1:])  # V is 1
+    rule = (model, reset_of(neuron), bool(neuron.reset_delay), fed)
+    done = run_step(rule, spike_grad, drive, states, numbers)
+    if done is None:
+        return None
+    spk, *new = done
+    return spk, (spk, *new) if fed else tuple(new)
 
 
-def fits(mem: Tensor, threshold: Tensor) -> bool:
-    """Return whether ``threshold`` neither widens ``mem`` nor changes its dtype."""
-    own = threshold.dim()
-    return own == 0 or (threshold.dtype == mem.dtype and threshold.shape == mem.shape[-own:])
-
-
-def reset_and_fire(
-    pre: Tensor, old: Tensor, threshold: Tensor, zero: bool, spike_grad: SurrogateGradient
-) -> tuple[Tensor, Tensor]:
-    """Return the membrane after a delayed reset, and whether it is above threshold.
-
-    Args:
-        pre: Membrane potential after the update.
-        old: Membrane potential before it, which decides the reset.
-        threshold: Firing threshold.
-        zero: Whether the reset clears the membrane; otherwise it subtracts.
-        spike_grad: Surrogate gradient.
-    """
-    if torch.is_grad_enabled() and (pre.requires_grad or threshold.requires_grad):
-        return _ResetAndFire.apply(pre, old, threshold, zero, spike_grad)  # type: ignore[no-any-return, no-untyped-call]
-    mem = _reset(pre, above(old, threshold), threshold, zero)
-    return mem, above(mem, threshold)
-
-
-def _reset(pre: Tensor, fired: Tensor, threshold: Tensor, zero: bool) -> Tensor:
-    return torch.addcmul(pre, fired, pre if zero else threshold, value=-1)
-
-
-class _ResetAndFire(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, pre: Any, old: Any, threshold: Any, zero: Any, spike_grad: Any) -> Any:
-        fired = above(old, threshold)
-        # Not `mem`: the caller gets that, and may write to it
-        ctx.save_for_backward(pre, fired, threshold)
-        ctx.zero, ctx.spike_grad = zero, spike_grad
-        ctx.set_materialize_grads(False)
-        mem = _reset(pre, fired, threshold, zero)
-        return mem, above(mem, threshold)
-
-    @staticmethod
-    def backward(ctx: Any, grad_mem: Tensor | None, grad_spk: Tensor | None) -> Any:
-        pre, fired, threshold = ctx.saved_tensors
-        grad, grad_threshold = grad_mem, None
-        if grad_spk is not None:
-            excess = _reset(pre, fired, threshold, ctx.zero) - threshold
-            through = ctx.spike_grad.function.gradient(excess, grad_spk, *ctx.spike_grad.values)
-            grad = through if grad_mem is None else grad_mem + through
-            grad_threshold = through
-        if grad is None:
-            return None, None, None, None, None
-        if ctx.needs_input_grad[2]:
-            resets = 0.0 if ctx.zero else fired * grad
-            grad_threshold = resets if grad_threshold is None else resets + grad_threshold
-            grad_threshold = -torch.as_tensor(grad_threshold).sum_to_size(threshold.shape)
+def _told(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]] | None:
+    """Return what `equation` does; constants by value, which spares operations on them."""
+    feedback, model = neuron._feedback(), neuron.model
+    if feedback is None or model is None:
+        return None
+    numbers: dict[str, Any] = {}
+    buffers = neuron._buffers
+    for name, own, is_rate in _own_numbers(type(neuron)):  # type: ignore[arg-type]
+        value: Any = buffers.get(own)
+        if type(value) is Tensor and not value.dim() and not value.requires_grad and value.is_cpu:
+            value = value.item()
+            numbers[name] = min(max(value, 0.0), 1.0) if is_rate else value
         else:
-            grad_threshold = None
-        return grad - fired * grad if ctx.zero else grad, None, grad_threshold, None, None
+            numbers[name] = neuron._decay(own) if is_rate else neuron._value(own)
+    return model, x, numbers | feedback if feedback else numbers
+
+
+@functools.cache
+def _own_numbers(cls: type[SpikingNeuron]) -> tuple[tuple[str, str, bool], ...]:
+    """Return what a kernel calls the numbers of a class, its own names, and which are rates."""
+    names = {**{n: n for n in cls._step_names}, "threshold": "threshold"}
+    names["graded"] = "graded_spikes_factor"
+    return tuple((name, own, own in cls.decay_names) for name, own in names.items())

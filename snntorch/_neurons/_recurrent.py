@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from snntorch._checks import expect
+from snntorch._kernels.equations import States, in_dtype
 from snntorch._neurons.neurons import LIF
 from snntorch._torch import is_hooked
-from snntorch._unroll.equations import States, in_dtype
 
 
 class RecurrentOneToOne(nn.Module):

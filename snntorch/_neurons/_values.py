@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_flag, expect_real
-from snntorch._unroll.equations import in_dtype
+from snntorch._kernels.equations import in_dtype
 
 
 def to_value(owner: object, name: str, value: Any) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_count
-from snntorch._neurons._sequence import SequenceNeuron, expect_sequence, linear_scan
+from snntorch._kernels.scan import linear_scan
+from snntorch._neurons._sequence import SequenceNeuron, expect_sequence
 
 __all__ = ["AssociativeLeaky"]
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from snntorch._checks import expect, expect_tensor
+from snntorch._kernels.equations import States, decayed, in_dtype
 from snntorch._neurons.leaky import Leaky
-from snntorch._unroll.equations import States, decayed, in_dtype
 
 __all__ = ["DeltaLeaky"]
 

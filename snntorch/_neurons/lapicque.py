@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from snntorch._checks import expect
+from snntorch._kernels.equations import States, decayed, in_dtype
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._values import clamped, to_value
 from snntorch._neurons.neurons import LIF, Recurrence
-from snntorch._unroll.equations import States, decayed, in_dtype
 
 __all__ = ["Lapicque"]
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from snntorch._kernels.equations import States, decayed
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons.neurons import LIF
-from snntorch._unroll.equations import States, decayed
 
 __all__ = ["Leaky"]
 

@@ -19,13 +19,13 @@ from snntorch._checks import (
     owner_name,
     shape_of,
 )
+from snntorch._kernels.equations import States, cleared, dropped, in_dtype
+from snntorch._kernels.problem import CLEARS
+from snntorch._neurons._fused import fused_step
 from snntorch._neurons._instances import WeakList
 from snntorch._neurons._states import StateModule
+from snntorch._neurons._unroll import to_sequence, unroll_neuron
 from snntorch._neurons._values import not_of_inference
-from snntorch._unroll.equations import States, cleared, dropped, in_dtype
-from snntorch._unroll.neuron import to_sequence, unroll_neuron
-from snntorch._unroll.recurrence import CLEARS
-from snntorch._unroll.step import fused_step
 
 __all__ = ["LIF", "SpikingNeuron"]
 

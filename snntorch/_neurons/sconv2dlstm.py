@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snntorch._checks import expect, expect_count, shape_of
+from snntorch._kernels.equations import States
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import SameConv2d
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._unroll.equations import States
 
 __all__ = ["SConv2dLSTM"]
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_count, shape_of
+from snntorch._kernels.equations import States
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._unroll.equations import States
 
 __all__ = ["SLSTM"]
 

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snntorch._checks import expect, expect_count, owner_name, shape_of
+from snntorch._kernels.scan import linear_scan
 from snntorch._neurons._docs import shared_arguments
-from snntorch._neurons._sequence import SequenceNeuron, expect_sequence, linear_scan
+from snntorch._neurons._sequence import SequenceNeuron, expect_sequence
 from snntorch._neurons._values import clamped
 from snntorch._neurons.neurons import LIF
 

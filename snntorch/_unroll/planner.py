@@ -12,10 +12,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from snntorch._checks import expect, expect_count
-from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._torch import is_hooked
-from snntorch._unroll.folding import fold, is_random, why_not
-from snntorch._unroll.neuron import (
+from snntorch._neurons._unroll import (
     Sequence,
     describe,
     records,
@@ -23,6 +20,9 @@ from snntorch._unroll.neuron import (
     to_sequence,
     unroll_neuron,
 )
+from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._torch import is_hooked
+from snntorch._unroll.folding import fold, is_random, why_not
 
 __all__ = ["Plan", "Stage", "plan", "unroll"]
 

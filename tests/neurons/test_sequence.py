@@ -21,7 +21,7 @@ from torch.func import functional_call, grad, vmap
 
 import snntorch as snn
 from snntorch import surrogate, utils
-from snntorch._neurons._sequence import BLOCK, linear_scan
+from snntorch._kernels.scan import BLOCK, linear_scan
 from snntorch.functional import quant
 from tests import golden, test_golden
 from tests.cases import flat

@@ -16,9 +16,9 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
-from snntorch._unroll import ops, recurrence
-from snntorch._unroll.ops import Call, recur
-from snntorch._unroll.recurrence import Rule
+from snntorch._kernels import autograd, plain, problem
+from snntorch._kernels.autograd import Call, recur
+from snntorch._kernels.problem import Rule
 from tests.unroll.test_native import each_rule, inputs, numbers, states
 from tests.unroll.test_unroll import kernels  # noqa: F401 (a fixture)
 
@@ -26,13 +26,13 @@ STEPS = 4
 FLAT = surrogate.SFS(1, 1e9)  # 0 wherever a membrane can be
 
 
-def problem(rule: Rule) -> tuple[Call, Tensor, list[Tensor]]:
+def some_problem(rule: Rule) -> tuple[Call, Tensor, list[Tensor]]:
     torch.manual_seed(3)
     values = numbers(rule, torch.float64, (1, 3))._asdict()
     values = {name: value for name, value in values.items() if value is not None}
     x = inputs(STEPS, 2, 3, dtype=torch.float64) - 0.6
     old = states(rule, x)
-    records = ("spk", *recurrence.STATES[rule.model])
+    records = ("spk", *problem.STATES[rule.model])
     call = Call(rule, FLAT, STEPS, (*old, *values), records)
     return call, x, [*old.values(), *values.values()]
 
@@ -44,7 +44,7 @@ def run(call: Call, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
 
 @each_rule
 def test_gradcheck(rule: Rule, kernels: ModuleType) -> None:  # noqa: F811
-    call, x, tensors = problem(rule)
+    call, x, tensors = some_problem(rule)
     spikes = run(call, x, *tensors)[0]
     assert 0 < (spikes != 0).double().mean() < 1, "resets, and none"
     leaves = [one.requires_grad_() for one in (x, *tensors)]
@@ -52,15 +52,15 @@ def test_gradcheck(rule: Rule, kernels: ModuleType) -> None:  # noqa: F811
 
 
 def test_a_wrong_derivative_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = recurrence.backward
+    right = plain.backward
 
     def wrong(*arguments: Any) -> Any:
         grad_x, old, values = right(*arguments)
         return grad_x, {**old, "spk": old["spk"] * 1.01}, values
 
-    monkeypatch.setattr(ops, "backend", lambda *_: recurrence)
-    monkeypatch.setattr(recurrence, "backward", wrong)
-    call, x, tensors = problem(Rule("alpha", "subtract", True, True))
+    monkeypatch.setattr(autograd, "backend", lambda *_: plain)
+    monkeypatch.setattr(plain, "backward", wrong)
+    call, x, tensors = some_problem(Rule("alpha", "subtract", True, True))
     leaves = [one.requires_grad_() for one in (x, *tensors)]
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):
         torch.autograd.gradcheck(lambda *a: run(call, *a), leaves)

@@ -12,17 +12,18 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
-from snntorch._unroll import native, recurrence
-from snntorch._unroll.recurrence import Rule, States, Values
+from snntorch._kernels import plain, problem
+from snntorch._kernels.cpu import binding as cpu
+from snntorch._kernels.problem import Rule, States, Values
 from snntorch.surrogate import SurrogateGradient
 
 needs_kernel = pytest.mark.skipif(
-    native.available() is not None, reason=f"no kernel: {native.available()}"
+    cpu.available() is not None, reason=f"no kernel: {cpu.available()}"
 )
 RULES = [
     Rule(model, reset, delay, feedback)
     for model, reset, delay, feedback in itertools.product(
-        recurrence.STATES, native.RESETS, (True, False), (True, False)
+        problem.STATES, cpu.RESETS, (True, False), (True, False)
     )
 ]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: "-".join(map(str, r)))
@@ -86,7 +87,7 @@ def inputs(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def records(rule: Rule) -> tuple[str, ...]:
-    return ("spk", *recurrence.STATES[rule.model])
+    return ("spk", *problem.STATES[rule.model])
 
 
 def assert_same(got: States, want: States) -> None:
@@ -102,8 +103,8 @@ def check_forward(
     """Compare all that comes out, bit for bit; return the spikes."""
     old = states(rule, x)
     record = records(rule) if record is None else record
-    got = native.forward(rule, values, x, steps, old, record)
-    want = recurrence.forward(rule, values, x, steps, old, record)
+    got = cpu.forward(rule, values, x, steps, old, record)
+    want = plain.forward(rule, values, x, steps, old, record)
     for one, other in zip(got, want, strict=True):
         assert_same(one, other)
     return want[0].get("spk", x)
@@ -117,18 +118,18 @@ def check_backward(
     spike_grad: SurrogateGradient,
     grads: States,
     last_grads: States,
-    needs: frozenset[str] = frozenset(recurrence.VALUES),
+    needs: frozenset[str] = frozenset(problem.VALUES),
 ) -> None:
     """Compare all gradients: 1e-10 in double precision, 1e-6 of the largest in single."""
     arguments = (rule, values, spike_grad, x, steps, states(rule, x), grads, last_grads, needs)
     torch.manual_seed(5)  # for a surrogate that draws
-    want = recurrence.backward(*arguments)
+    want = plain.backward(*arguments)
     torch.manual_seed(5)
-    got = native.backward(*arguments)
+    got = cpu.backward(*arguments)
     tolerance = 1e-10 if x.dtype == torch.float64 else 1e-6
     pairs = {"x": (got[0], want[0])}
     pairs |= {name: (got[1][name], value) for name, value in want[1].items()}
-    pairs |= {n: (getattr(got[2], n), getattr(want[2], n)) for n in recurrence.VALUES}
+    pairs |= {n: (getattr(got[2], n), getattr(want[2], n)) for n in problem.VALUES}
     for name, (one, other) in pairs.items():
         assert (one is None) == (other is None), name
         if other is not None:
@@ -207,7 +208,7 @@ def test_only_what_was_asked_for_is_recorded(record: tuple[str, ...]) -> None:
 def test_writing_past_the_cache_changes_nothing(
     size: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "STREAM", 0)
+    monkeypatch.setattr(cpu, "STREAM", 0)
     torch.manual_seed(6)
     for rule in (LEAKY, Rule("alpha", "zero", False, True)):
         x = inputs(7, 3, size, dtype=dtype)
@@ -217,7 +218,7 @@ def test_writing_past_the_cache_changes_nothing(
             values = Values(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype)))
             check_backward(rule, values, x, 7, surrogate.atan(), gradient, {})
     decay, x = torch.rand(9, 1, size), torch.randn(9, 4, size)
-    torch.testing.assert_close(native.scan(decay, x), loop(decay, x), rtol=0, atol=0)
+    torch.testing.assert_close(cpu.scan(decay, x), loop(decay, x), rtol=0, atol=0)
 
 
 @needs_kernel
@@ -248,8 +249,8 @@ def test_the_harness_notices_a_difference() -> None:
     torch.manual_seed(9)
     x, values = inputs(9, 5, 37), numbers(LEAKY, torch.float32)
     old = states(LEAKY, x)
-    got, _ = native.forward(LEAKY._replace(reset="zero"), values, x, 9, old, ("spk", "mem"))
-    want, _ = recurrence.forward(LEAKY, values, x, 9, old, ("spk", "mem"))
+    got, _ = cpu.forward(LEAKY._replace(reset="zero"), values, x, 9, old, ("spk", "mem"))
+    want, _ = plain.forward(LEAKY, values, x, 9, old, ("spk", "mem"))
     with pytest.raises(AssertionError):
         assert_same(got, want)
     nudged = {"mem": want["mem"].clone(), "spk": want["spk"]}
@@ -285,7 +286,7 @@ def test_backward_in_bfloat16_goes_back_in_single_precision(rule: Rule) -> None:
     values = numbers(rule, torch.bfloat16, (21,))
     grads = {name: torch.randn(7, 4, 21).bfloat16() for name in records(rule)}
     arguments = (rule, values, surrogate.fast_sigmoid(2), x, 7, states(rule, x), grads, {})
-    got, want = native.backward(*arguments), recurrence.backward(*arguments)
+    got, want = cpu.backward(*arguments), plain.backward(*arguments)
     pairs = [(got[0], want[0]), *zip(got[2], want[2], strict=True)]
     for one, other in pairs:
         if other is not None:
@@ -318,7 +319,7 @@ def test_a_surrogate_far_out_stays_finite(
     x = torch.cat([-size.flip(0), torch.zeros(1, dtype=dtype), size]).reshape(1, 1, -1)
     values = Values(torch.zeros(()), torch.zeros(()))
     ones = {"spk": torch.ones_like(x)}
-    got, _, _ = native.backward(rule, values, spike_grad, x, 1, states(rule, x), ones, {})
+    got, _, _ = cpu.backward(rule, values, spike_grad, x, 1, states(rule, x), ones, {})
     assert got.isfinite().all()
     want = spike_grad.derivative(x)
     tolerance = 1e-6 if dtype == torch.float32 else 1e-13
@@ -358,7 +359,7 @@ def test_nan_stays_with_its_neuron() -> None:
     ones = {"spk": torch.ones(6, 1, 40)}
     for spike_grad in SURROGATES[:9]:
         arguments = (LEAKY, values, spike_grad, x, 6, states(LEAKY, x), ones, {})
-        got, want = native.backward(*arguments)[0], recurrence.backward(*arguments)[0]
+        got, want = cpu.backward(*arguments)[0], plain.backward(*arguments)[0]
         assert torch.equal(got.isnan(), want.isnan())
         assert not got[..., torch.arange(40) != 17].isnan().any()
 
@@ -369,7 +370,7 @@ def test_nan_stays_with_its_neuron() -> None:
 @pytest.fixture(params=["OpenMP's threads", "threads of its own"])
 def two_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if request.param == "threads of its own":
-        monkeypatch.setattr(native, "_threads", lambda: 0)
+        monkeypatch.setattr(cpu, "_threads", lambda: 0)
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
@@ -388,10 +389,10 @@ def test_threads_change_nothing(size: int) -> None:
     results = []
     for threads in (2, 1):
         torch.set_num_threads(threads)
-        recorded, last = native.forward(rule, values, x, 40, old, ("spk", "mem"))
-        back = native.backward(rule, values, surrogate.atan(), x, 40, old, grads, {})
+        recorded, last = cpu.forward(rule, values, x, 40, old, ("spk", "mem"))
+        back = cpu.backward(rule, values, surrogate.atan(), x, 40, old, grads, {})
         results.append([*recorded.values(), *last.values(), back[0], *back[1].values()])
-        results[-1] += [v for v in back[2] if v is not None] + [native.scan(decay, x)]
+        results[-1] += [v for v in back[2] if v is not None] + [cpu.scan(decay, x)]
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
@@ -418,14 +419,14 @@ def test_scan_is_the_loop(reverse: bool, dtype: torch.dtype) -> None:
         decays.append(torch.rand(1, *shape[1:]).expand(shape))
         layouts = (drawn, drawn[:1].expand(shape), drawn.sum().expand(shape))
         for decay, x in itertools.product(decays, layouts):
-            got = native.scan(decay.to(dtype), x, reverse)
+            got = cpu.scan(decay.to(dtype), x, reverse)
             torch.testing.assert_close(got, loop(decay.to(dtype), x, reverse), rtol=0, atol=0)
-    assert native.scan(torch.rand(3, 1), torch.rand(3, 0)).shape == (3, 0)
+    assert cpu.scan(torch.rand(3, 1), torch.rand(3, 0)).shape == (3, 0)
 
 
 def test_scan_names_the_dtypes_it_takes() -> None:
     with pytest.raises(TypeError, match=r"scan expected `decay` and `x` of the same dtype"):
-        native.scan(torch.rand(3, 1), torch.rand(3, 2).half())
+        cpu.scan(torch.rand(3, 1), torch.rand(3, 2).half())
 
 
 # --- without a library -----------------------------------------------------------------------
@@ -434,11 +435,11 @@ def test_scan_names_the_dtypes_it_takes() -> None:
 def test_without_a_library_the_reason_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "FOLDER", str(tmp_path))
-    assert native.available() is not None
-    assert "without a C compiler" in native.available()
+    monkeypatch.setattr(cpu, "FOLDER", str(tmp_path))
+    assert cpu.available() is not None
+    assert "without a C compiler" in cpu.available()
     with pytest.raises(RuntimeError, match="without a C compiler"):
-        native.scan(torch.rand(2, 3), torch.rand(2, 3))
+        cpu.scan(torch.rand(2, 3), torch.rand(2, 3))
     lif, x, mem, spikes = snn.Leaky(0.9), torch.rand(8, 2, 3), None, []
     for step in x:
         spk, mem = lif(step, mem)
@@ -447,20 +448,20 @@ def test_without_a_library_the_reason_is_told(
 
 
 def test_a_broken_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / f"_native{native.EXTENSION_SUFFIXES[0]}").write_bytes(b"no library")
-    monkeypatch.setattr(native, "FOLDER", str(tmp_path))
-    assert "cannot be loaded" in (native.available() or "")
+    (tmp_path / f"_kernel{cpu.EXTENSION_SUFFIXES[0]}").write_bytes(b"no library")
+    monkeypatch.setattr(cpu, "FOLDER", str(tmp_path))
+    assert "cannot be loaded" in (cpu.available() or "")
 
 
 @needs_kernel
 def test_a_library_of_another_version_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "VERSION", native.VERSION + 1)
-    assert "another version" in str(native._load.__wrapped__(native.FOLDER))
+    monkeypatch.setattr(cpu, "VERSION", cpu.VERSION + 1)
+    assert "another version" in str(cpu._load.__wrapped__(cpu.FOLDER))
 
 
 def test_what_the_kernel_covers() -> None:
     values = Values(torch.tensor(1.0), torch.rand(3))
-    assert native.covers(torch.rand(2, 3), values)
+    assert cpu.covers(torch.rand(2, 3), values)
     for x in (torch.rand(2, 3).half(), torch.rand(2, 3).double(), torch.rand(2), torch.rand(2, 0)):
-        assert not native.covers(x, values)
-    assert not native.covers(torch.rand(2, 3, device="meta"), values)
+        assert not cpu.covers(x, values)
+    assert not cpu.covers(torch.rand(2, 3, device="meta"), values)

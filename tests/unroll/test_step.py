@@ -10,8 +10,9 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
+from snntorch._kernels.cpu import binding as cpu
 from snntorch._neurons import neurons
-from snntorch._unroll import native, step
+from snntorch._neurons._fused import fused_step
 from tests.cases import CASES, Case, by_mechanism, options
 from tests.unroll.test_unroll import (
     KERNEL_CASES,
@@ -24,9 +25,7 @@ from tests.unroll.test_unroll import (
     unrolled,
 )
 
-pytestmark = pytest.mark.skipif(
-    native.available() is not None, reason=f"no kernel: {native.available()}"
-)
+pytestmark = pytest.mark.skipif(cpu.available() is not None, reason=f"no kernel: {cpu.available()}")
 #: One step of them is a kernel's, through whatever layer their spikes come back.
 STEP_CASES = tuple(
     case for case in CASES if case in KERNEL_CASES or case.cls in (snn.RLeaky, snn.RSynaptic)
@@ -39,13 +38,13 @@ each_mechanism = by_mechanism(STEP_CASES)
 def kernel_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """List the calls of the library."""
     calls: list[str] = []
-    call = native._call
+    call = cpu._call
 
     def counted(name: str, args: bytes) -> None:
         calls.append(name)
         call(name, args)
 
-    monkeypatch.setattr(native, "_call", counted)
+    monkeypatch.setattr(cpu, "_call", counted)
     return calls
 
 
@@ -178,7 +177,7 @@ def test_a_wrong_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     case = KERNEL_CASES[0]
     neuron, x = case.make(), case.input()
     right = loop(neuron, x)
-    monkeypatch.setitem(native.RESETS, "zero_old", native.RESETS["none"])
+    monkeypatch.setitem(cpu.RESETS, "zero_old", cpu.RESETS["none"])
     neuron = case.make(reset_mechanism="zero")
     assert not torch.equal(loop(neuron, x)[0], by_torch(case.make(reset_mechanism="zero"), x)[0])
     assert torch.equal(loop(case.make(), x)[0], right[0])
@@ -187,7 +186,6 @@ def test_a_wrong_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_surrogate_with_odd_numbers_is_left_to_torch(kernel_steps: list[str]) -> None:
     slope = surrogate.fast_sigmoid(torch.tensor([1.0, 2.0, 3.0]))  # type: ignore[arg-type]
     assert (
-        step.fused_step(snn.Leaky(0.9, spike_grad=slope), torch.ones(2, 3), (torch.ones(2, 3),))
-        is None
+        fused_step(snn.Leaky(0.9, spike_grad=slope), torch.ones(2, 3), (torch.ones(2, 3),)) is None
     )
     assert not kernel_steps

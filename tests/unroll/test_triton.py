@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from snntorch import surrogate
-from snntorch._unroll import cuda, recurrence
-from snntorch._unroll.recurrence import STATES, VALUES, Rule, States, Values
+from snntorch._kernels import plain
+from snntorch._kernels.cuda import launch as cuda
+from snntorch._kernels.problem import STATES, VALUES, Rule, States, Values
 from snntorch.surrogate import SurrogateGradient
 
 needs_triton = pytest.mark.skipif(
@@ -102,7 +103,7 @@ def check(case: Case, device: str = "cpu", kernels: Any = cuda) -> None:
     """Compare kernels with the reference: the same numbers forward, near ones on the way back."""
     values, x, old, record = problem(case, device)
     forward = (case.rule, values, x, case.steps, old, record)
-    rows, last = recurrence.forward(*forward)
+    rows, last = plain.forward(*forward)
     got_rows, got_last = kernels.forward(*forward)
     for kind, want, got in (("", rows, got_rows), ("last ", last, got_last)):
         assert got.keys() == want.keys()
@@ -115,7 +116,7 @@ def check(case: Case, device: str = "cpu", kernels: Any = cuda) -> None:
     last_grads = upstream(case, last, "none" if case.grads == "scalar" else "full")
     backward = (case.rule, values, case.spike_grad, x, case.steps, old, grads, last_grads)
     found = []
-    for module in (recurrence, kernels):
+    for module in (plain, kernels):
         torch.manual_seed(1)  # some surrogates are random
         grad_x, grad_old, grad_values = module.backward(*backward, case.needs)
         found.append({"x": grad_x, **grad_old, **grad_values._asdict()})
@@ -266,11 +267,11 @@ def test_every_option_meets_every_model() -> None:
 def test_check_finds_small_errors(what: str) -> None:
     def forward(rule: Rule, values: Values, x: Tensor, *rest: Any) -> Any:
         off = 1 + 2**-23 if what == "forward" else 1
-        rows, last = recurrence.forward(rule, values._replace(beta=values.beta * off), x, *rest)
+        rows, last = plain.forward(rule, values._replace(beta=values.beta * off), x, *rest)
         return rows, {n: s + (what == "state") * 2**-22 for n, s in last.items()}
 
     def backward(*arguments: Any) -> Any:
-        grad_x, grad_old, grad_values = recurrence.backward(*arguments)
+        grad_x, grad_old, grad_values = plain.backward(*arguments)
         grad_x = grad_x * (1 + 1e-5) if what == "backward" else grad_x
         return grad_x, grad_old, Values(None, None) if what == "needs" else grad_values
 
@@ -335,7 +336,7 @@ class Compiled:
 
 
 def compile_some() -> None:
-    from snntorch._unroll import _triton  # noqa: PLC0415
+    from snntorch._kernels.cuda import kernels as _triton  # noqa: PLC0415
 
     forward, backward = (Compiled(kernel) for kernel in (_triton.forward, _triton.backward))
     vars(cuda)["_kernels"] = lambda: SimpleNamespace(forward=forward, backward=backward)

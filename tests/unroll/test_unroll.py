@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 import snntorch as snn
 from snntorch import surrogate, utils
-from snntorch._unroll import native, ops, recurrence
+from snntorch._kernels import autograd, plain, problem
+from snntorch._kernels.cpu import binding as cpu
 from snntorch.functional import quant
 from tests.cases import CASES, Case, by_mechanism, flat, options
 
@@ -31,9 +32,9 @@ each_mechanism = by_mechanism()
 BACKENDS = [
     "plain",
     pytest.param(
-        "native",
+        "cpu",
         marks=pytest.mark.skipif(
-            native.available() is not None, reason=f"no kernel: {native.available()}"
+            cpu.available() is not None, reason=f"no kernel: {cpu.available()}"
         ),
     ),
 ]
@@ -69,12 +70,12 @@ SURROGATES = {
 @pytest.fixture(params=BACKENDS)
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Run a test once on each way a CPU has to run a recurrence."""
-    chosen = {"plain": recurrence, "native": native}[request.param]
-    if chosen is recurrence:
-        monkeypatch.setattr(ops, "backend", lambda x, values: recurrence)
+    chosen = {"plain": plain, "cpu": cpu}[request.param]
+    if chosen is plain:
+        monkeypatch.setattr(autograd, "backend", lambda x, values: plain)
     else:
         one = torch.ones(1, 1)
-        assert ops.backend(one, recurrence.Values(one, one)) is native
+        assert autograd.backend(one, problem.Values(one, one)) is cpu
     return chosen
 
 
@@ -421,16 +422,16 @@ def test_a_state_with_init_hidden_is_an_error() -> None:
 @pytest.mark.parametrize("mistake", ["forgets resets", "carries gradients too far"])
 def test_a_wrong_kernel_is_found(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def forward(rule: Any, *rest: Any) -> Any:
-        return recurrence.forward(rule._replace(reset="none"), *rest)
+        return plain.forward(rule._replace(reset="none"), *rest)
 
     def backward(rule: Any, values: Any, *rest: Any) -> Any:
-        return recurrence.backward(rule, values._replace(beta=values.beta + 1e-3), *rest)
+        return plain.backward(rule, values._replace(beta=values.beta + 1e-3), *rest)
 
     wrong = SimpleNamespace(
-        forward=forward if mistake == "forgets resets" else recurrence.forward,
-        backward=backward if mistake != "forgets resets" else recurrence.backward,
+        forward=forward if mistake == "forgets resets" else plain.forward,
+        backward=backward if mistake != "forgets resets" else plain.backward,
     )
-    monkeypatch.setattr(ops, "backend", lambda x, values: wrong)
+    monkeypatch.setattr(autograd, "backend", lambda x, values: wrong)
     case = KERNEL_CASES[0]
     neuron = case.make().double()
     x = case.input(STEPS, torch.float64).requires_grad_()
@@ -705,7 +706,7 @@ def test_the_plan_says_what_is_done() -> None:
     assert "1  BatchNorm2d  step by step: its statistics are those of one time step" in text
     assert "4  Dropout      all time steps as one batch, random numbers" in text
     one = torch.ones(1, 1)
-    assert ops.backend(one, recurrence.Values(one, one)).DESCRIPTION in text
+    assert autograd.backend(one, problem.Values(one, one)).DESCRIPTION in text
     net.eval()
     assert [s.kind for s in snn.plan(net).stages] == ["fold", "fold", "neuron", *["fold"] * 3]
 

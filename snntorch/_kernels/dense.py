@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snntorch._unroll import native
-from snntorch._unroll._buffers import empty
-from snntorch._unroll.ops import Call, backend, by_torch, fitted, to_save, unpack, unpacked
-from snntorch._unroll.recurrence import States, Values, gradients, step
+from snntorch._kernels.autograd import Call, backend, by_torch, fitted, to_save, unpack, unpacked
+from snntorch._kernels.cpu import binding as cpu
+from snntorch._kernels.cpu.pool import empty
+from snntorch._kernels.plain import gradients, step
+from snntorch._kernels.problem import States, Values
 
 #: Bytes at whose multiples torch begins a tensor.
 ALIGNMENT = 64
@@ -28,7 +29,7 @@ AtStep = Callable[[int], None]
 def recur_dense(
     call: Call, weight: Tensor, bias: Tensor | None, x: Tensor, tensors: tuple[Tensor, ...]
 ) -> tuple[States, States]:
-    """Run all steps, differentiably; see `ops.recur`.
+    """Run all steps, differentiably; see `autograd.recur`.
 
     Args:
         call: What to run. What comes back is the state "spk", so V is 1.
@@ -171,25 +172,25 @@ class _Run(NamedTuple):
         states = {n: rows[t - 1] for n, rows in self.over_time.items()} if t else self.start
         return row, {**states, "spk": self.came[t]}
 
-    def arguments(self, spike_grad: tuple[float, ...] = native.TABULATED) -> native.Args:
+    def arguments(self, spike_grad: tuple[float, ...] = cpu.TABULATED) -> cpu.Args:
         """Return the same for the compiled kernel, at any step."""
         rule, _, steps, *_ = self.call
-        args = native.arguments(rule, self.values, self.x[:1], 1, {}, spike_grad)
-        args.follow(native.X, self.x, steps)
-        args.follow(native.FROM["spk"], self.came, steps)
+        args = cpu.arguments(rule, self.values, self.x[:1], 1, {}, spike_grad)
+        args.follow(cpu.X, self.x, steps)
+        args.follow(cpu.FROM["spk"], self.came, steps)
         for name, rows in self.over_time.items():
             if name != "spk":
-                args.follow(native.FROM[name], rows, steps, before=self.start[name])
+                args.follow(cpu.FROM[name], rows, steps, before=self.start[name])
         return args
 
 
 def _forward(run: _Run) -> AtStep:
     """Return what runs step t and puts its states where they belong."""
     kernels = backend(run.x, run.values)
-    if kernels is native:
+    if kernels is cpu:
         args = run.arguments()
         for name, rows in run.over_time.items():
-            args.follow(native.TO[name], rows, len(rows))
+            args.follow(cpu.TO[name], rows, len(rows))
         return lambda t: args.call("snn_forward", t)
 
     def one_step(t: int) -> None:
@@ -213,14 +214,14 @@ def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: S
         totals: Gradients of the numbers, to be added to.
     """
     kernels, rule, spike_grad = backend(run.x, run.values), run.call.rule, run.call.spike_grad
-    known = native.surrogate_number(spike_grad)
-    if kernels is native and known != native.TABULATED:
+    known = cpu.surrogate_number(spike_grad)
+    if kernels is cpu and known != cpu.TABULATED:
         args = run.arguments(known)
-        args.follow(native.GRAD_X, each, len(each))
-        args.point_all(native.LAST, carry)
-        args.point_all(native.TO, {n: c for n, c in carry.items() if n != "spk"})
+        args.follow(cpu.GRAD_X, each, len(each))
+        args.point_all(cpu.LAST, carry)
+        args.point_all(cpu.TO, {n: c for n, c in carry.items() if n != "spk"})
         for name, grad in outside.items():
-            args.follow(native.ROW[name], grad, len(each))
+            args.follow(cpu.ROW[name], grad, len(each))
         parts = {n: torch.empty_like(total) for n, total in totals.items()}
         args.learn(parts)
 

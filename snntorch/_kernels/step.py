@@ -6,32 +6,27 @@ more. What costs time on small tensors is Python, and tensors that nobody asks f
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from snntorch._kernels import plain, problem
+from snntorch._kernels.autograd import by_torch, to_save, unpacked
+from snntorch._kernels.cpu import binding as cpu
+from snntorch._kernels.equations import in_dtype
+from snntorch._kernels.problem import Rule, Values, expands
 from snntorch._torch import PLAIN, is_traced, is_transformed
-from snntorch._unroll import native, recurrence
-from snntorch._unroll.equations import in_dtype
-from snntorch._unroll.neuron import equation, expands, reset_of
-from snntorch._unroll.ops import by_torch, to_save, unpacked
-from snntorch._unroll.recurrence import Rule, Values
 from snntorch.surrogate import SurrogateGradient
 
-if TYPE_CHECKING:
-    from snntorch._neurons.neurons import SpikingNeuron
-
-
-_SPK = native.ROW["spk"]
+_SPK = cpu.ROW["spk"]
 #: The numbers that a model has besides those that all have.
 _RATES = {"leaky": (), "synaptic": ("alpha",), "alpha": ("alpha", "tau")}
 #: The states that a kernel reads at a step, with or without spikes that come back.
 _STATES = {
     (model, fed): (("spk", *names) if fed else names)
-    for model, names in recurrence.STATES.items()
+    for model, names in problem.STATES.items()
     for fed in (False, True)
 }
 
@@ -39,105 +34,86 @@ _STATES = {
 class _Call(NamedTuple):
     """What the kernel is told besides tensors."""
 
-    args: native.Args  # with the numbers that are the same for all neurons
+    args: cpu.Args  # with the numbers that are the same for all neurons
     rule: Rule
     spike_grad: SurrogateGradient
     states: tuple[str, ...]
     numbers: tuple[str, ...]  # those that are tensors: they learn, or differ among neurons
 
 
-def fused_step(
-    neuron: SpikingNeuron, x: Tensor, states: tuple[Tensor, ...]
-) -> tuple[Tensor, tuple[Tensor, ...]] | None:
-    """Run one step; returns spikes and new states, or None if the kernel does not cover it."""
-    if is_traced() or is_transformed() or not _covered(neuron, x):
+def covers(spike_grad: Any, x: Tensor) -> bool:
+    """Return whether the kernel takes a step with such a surrogate and such an input, now."""
+    return (
+        not is_traced()
+        and not is_transformed()
+        and type(spike_grad) is SurrogateGradient
+        and spike_grad.has_kernel_name
+        and spike_grad.function in cpu.SURROGATES
+        and x.is_cpu
+        and x.dtype in cpu.DTYPES
+        and x.layout is torch.strided
+        and x.dim() > 0  # torch promotes among tensors without a dimension
+        and cpu.available() is None
+    )
+
+
+def run_step(
+    rule: tuple[str, str, bool, bool],
+    spike_grad: SurrogateGradient,
+    x: Tensor,
+    states: tuple[Tensor, ...],
+    numbers: dict[str, Any],
+) -> list[Tensor] | None:
+    """Run one step.
+
+    Args:
+        rule: The fields of a `Rule`.
+        spike_grad: Surrogate gradient that `covers` accepts.
+        x: Input.
+        states: The states to start from, what comes back first.
+        numbers: The numbers by name: a float for all neurons, or a tensor.
+
+    Returns:
+        The spikes and the new states; None if states or numbers are not of the input's shape
+        and kind.
+    """
+    dtype, shape = x.dtype, x.shape
+    if type(x) not in PLAIN or not x.numel():
         return None
-    if neuron._tells_model:
-        model, drive, numbers = neuron.model, x, neuron._feedback()
-        own = _own_numbers(type(neuron))  # type: ignore[arg-type]
-    else:
-        found = equation(neuron, x)
-        model, drive, numbers = found or (None, x, None)
-        own = ()
-    if model is None or numbers is None or type(drive) not in PLAIN or not drive.numel():
-        return None
-    fed = "V" in numbers
-    if "through" in numbers:
-        came = numbers["through"](*to_save(states[0]))
-        fed, numbers, states = True, {}, (came, *states[1:])  # V is 1
-    dtype, shape = drive.dtype, drive.shape
-    learns = drive.requires_grad
+    learns = x.requires_grad
     for state in states:
         learns = learns or state.requires_grad
         if state.dtype != dtype or state.shape != shape or type(state) not in PLAIN:
             return None
-    spike_grad = neuron.spike_grad
-    assert isinstance(spike_grad, SurrogateGradient)
-    known = (native.SURROGATES[spike_grad.function], *spike_grad.values, 0, 0)[:3]
-    rule = (model, reset_of(neuron), bool(neuron.reset_delay), fed)
-    args = native.Args(dtype, *rule, 1, drive.numel(), known)
-    tensors = {}
-    buffers, fields = neuron._buffers, args.fields
-    for name, at, own_name, is_rate in own:
-        value: Any = buffers.get(own_name)
-        if type(value) is Tensor and not value.dim() and not value.requires_grad and value.is_cpu:
-            constant = value.item()  # which spares an operation to clamp it
-            fields[at] = min(max(constant, 0.0), 1.0) if is_rate else constant
-        else:
-            tensors[name] = neuron._decay(own_name) if is_rate else neuron._value(own_name)
-    tensors |= numbers
-    for name, value in tensors.items():
+    known = (cpu.SURROGATES[spike_grad.function], *spike_grad.values, 0, 0)[:3]
+    args = cpu.Args(dtype, *rule, 1, x.numel(), known)
+    tensors, fields = {}, args.fields
+    for name, value in numbers.items():
+        if type(value) is float:
+            fields[cpu.NUMBER[name] + 1] = value
+            continue
         learns = learns or value.requires_grad
         tensors[name] = in_dtype(value, dtype)
-        if not expands(tensors[name], drive):
+        if not expands(tensors[name], x):
             return None
-    kept, names = _STATES[model, fed], tuple(tensors)
+    kept, names = _STATES[rule[0], rule[3]], tuple(tensors)
     if learns and torch.is_grad_enabled():
         call = _Call(args, Rule(*rule), spike_grad, kept, names)
-        spk, *new = _apply(call, drive, *states, *tensors.values())  # type: ignore[no-untyped-call]
-    else:
-        spk, *new = _forward(args, kept, names, drive, *states, *tensors.values())
-    return spk, (spk, *new) if fed else tuple(new)
-
-
-@functools.cache
-def _own_numbers(cls: type[SpikingNeuron]) -> tuple[tuple[str, int, str, bool], ...]:
-    """Return what a kernel calls the numbers of a class, where they go, and which are rates."""
-    names = {**{n: n for n in cls._step_names}, "threshold": "threshold"}
-    names["graded"] = "graded_spikes_factor"
-    return tuple(
-        (name, native.NUMBER[name] + 1, own, own in cls.decay_names) for name, own in names.items()
-    )
-
-
-def _covered(neuron: SpikingNeuron, x: Tensor) -> bool:
-    spike_grad = neuron.spike_grad
-    return (
-        type(spike_grad) is SurrogateGradient
-        and spike_grad.has_kernel_name
-        and spike_grad.function in native.SURROGATES
-        and not neuron._overridden
-        and not neuron.inhibition
-        and not neuron.state_quant
-        and x.is_cpu
-        and x.dtype in native.DTYPES
-        and x.layout is torch.strided
-        and x.dim() > 0  # torch promotes among tensors without a dimension
-        and native.available() is None
-    )
+        return _apply(call, x, *states, *tensors.values())  # type: ignore[no-any-return, no-untyped-call]
+    return _forward(args, kept, names, x, *states, *tensors.values())
 
 
 def _fill(
-    args: native.Args,
+    args: cpu.Args,
     kept: tuple[str, ...],
     numbers: tuple[str, ...],
     x: Tensor,
     tensors: Sequence[Tensor],
 ) -> Tensor:
     """Tell the kernel what forward and backward share; returns a tensor like all others."""
-    args.point(native.X, x)
+    args.point(cpu.X, x)
     for name, state in zip(kept, tensors, strict=False):
-        args.point(native.FROM[name], state)
+        args.point(cpu.FROM[name], state)
     if numbers:
         for name, value in zip(numbers, tensors[len(kept) :], strict=True):
             args.number(name, value, x.shape)
@@ -145,7 +121,7 @@ def _fill(
 
 
 def _forward(
-    args: native.Args,
+    args: cpu.Args,
     kept: tuple[str, ...],
     numbers: tuple[str, ...],
     x: Tensor,
@@ -156,7 +132,7 @@ def _forward(
     out = [args.result(_SPK, like)]
     for name in kept:
         if name != "spk":
-            out.append(args.result(native.TO[name], like))
+            out.append(args.result(cpu.TO[name], like))
     args.call("snn_forward")
     return out
 
@@ -183,13 +159,13 @@ def _by_kernel(
 ) -> list[Tensor | None]:
     args = call.args.copy()
     like, fields = _fill(args, call.states, call.numbers, x, tensors), args.fields
-    came = [_SPK, *[native.LAST[name] for name in call.states if name != "spk"]]
+    came = [_SPK, *[cpu.LAST[name] for name in call.states if name != "spk"]]
     for at, grad in zip(came, grads, strict=True):
         if grad is not None:
             args.point(at, grad)
-    places = [native.GRAD_X, *[native.TO[name] for name in call.states]]
-    totals = [native.TOTAL[name] for name in call.numbers]
-    fields[native.LEARN] = any(needs[len(places) :]) if totals else False
+    places = [cpu.GRAD_X, *[cpu.TO[name] for name in call.states]]
+    totals = [cpu.TOTAL[name] for name in call.numbers]
+    fields[cpu.LEARN] = any(needs[len(places) :]) if totals else False
     out = [
         args.result(at, like) if need else None
         for at, need in zip(places + totals, needs, strict=True)
@@ -213,13 +189,13 @@ def _by_autograd(
     if call.rule.feedback:  # what came back through a layer, unless there is a number
         numbers.setdefault("V", x.new_ones(()))
     for name in ("threshold", "beta", *_RATES[call.rule.model], "graded"):
-        constant = call.args.fields[native.NUMBER[name] + 1]
+        constant = call.args.fields[cpu.NUMBER[name] + 1]
         numbers.setdefault(name, torch.tensor(constant, dtype=torch.float64))
     spk, *later = grads
     states = (name for name in call.states if name != "spk")
     last = {n: g for n, g in zip(states, later, strict=True) if g is not None}
     rows = {} if spk is None else {"spk": spk.unsqueeze(0)}
-    grad_x, grad_old, grad_numbers = recurrence.backward(
+    grad_x, grad_old, grad_numbers = plain.backward(
         *(call.rule, Values(**numbers), call.spike_grad, x.unsqueeze(0), 1, old, rows, last),
         frozenset(call.numbers),
     )
@@ -228,5 +204,5 @@ def _by_autograd(
     return [one if need else None for one, need in zip(each, needs, strict=True)]
 
 
-# Past Function.apply, whose look for transforms `fused_step` has had
+# Past Function.apply, whose look for transforms `covers` has had
 _apply = super(torch.autograd.Function, _Step).apply

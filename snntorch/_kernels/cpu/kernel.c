@@ -1,10 +1,10 @@
-/* The recurrence of recurrence.py for CPUs: plain C11, called through ctypes.
+/* The recurrence of problem.py for CPUs: plain C11, called through ctypes.
  *
  * Neurons don't depend on each other, so each thread takes a block of them, small enough for
  * its states to stay in cache, through all steps. Nothing is kept for the way back: it runs
  * the block forward once more, in segments that fit the cache, and then back.
  *
- * _native_rows.inc holds the arithmetic of a step, _native_blocks.inc the way through time. Both
+ * rows.inc holds the arithmetic of a step, blocks.inc the way through time. Both
  * are included once for each dtype and instruction set.
  */
 
@@ -21,7 +21,7 @@
 #include <emmintrin.h>
 #endif
 
-/* native.py holds the same number; raise both with every change of what follows. */
+/* binding.py holds the same number; raise both with every change of what follows. */
 #define VERSION 2
 
 #define EXPORT __attribute__((visibility("default")))
@@ -187,14 +187,14 @@ DEFINE_BLOCK(double)
 #define TARGET
 #define VECTOR 16
 #define DTYPE 32
-#include "_native_rows.inc"
-#include "_native_blocks.inc"
+#include "rows.inc"
+#include "blocks.inc"
 #define DTYPE 64
-#include "_native_rows.inc"
-#include "_native_blocks.inc"
+#include "rows.inc"
+#include "blocks.inc"
 #define DTYPE 16
-#include "_native_rows.inc"
-#include "_native_blocks.inc"
+#include "rows.inc"
+#include "blocks.inc"
 #undef SET
 #undef TARGET
 #undef VECTOR
@@ -205,14 +205,14 @@ DEFINE_BLOCK(double)
 #define TARGET __attribute__((target("avx2")))
 #define VECTOR 32
 #define DTYPE 32
-#include "_native_rows.inc"
-#include "_native_blocks.inc"
+#include "rows.inc"
+#include "blocks.inc"
 #define DTYPE 64
-#include "_native_rows.inc"
-#include "_native_blocks.inc"
+#include "rows.inc"
+#include "blocks.inc"
 #define DTYPE 16
-#include "_native_rows.inc"
-#include "_native_blocks.inc"
+#include "rows.inc"
+#include "blocks.inc"
 #define CHOOSE(name, type) (__builtin_cpu_supports("avx2") ? name##_##type##_avx2 : name##_##type)
 #else
 #define CHOOSE(name, type) name##_##type

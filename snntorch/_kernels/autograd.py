@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from snntorch import surrogate
+from snntorch._kernels import plain
+from snntorch._kernels.cpu import binding as cpu
+from snntorch._kernels.cuda import launch as cuda
+from snntorch._kernels.problem import VALUES, Rule, States, Values
 from snntorch._torch import is_batched, is_traced, is_transformed
-from snntorch._unroll import cuda, native, recurrence
-from snntorch._unroll.recurrence import VALUES, Rule, States, Values
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
 
 #: What to do where a second batch goes back through the graph of the first.
@@ -59,11 +61,11 @@ def by_torch(grads: Sequence[Tensor | None]) -> bool:
 
 
 def backend(x: Tensor, values: Values) -> ModuleType:
-    """Return the module whose kernel runs such an input: native, cuda, or plain torch."""
-    for kernels in (native, cuda):
+    """Return the module whose kernel runs such an input: cpu, cuda, or plain torch."""
+    for kernels in (cpu, cuda):
         if kernels.available() is None and kernels.covers(x, values):
             return kernels
-    return recurrence
+    return plain
 
 
 class Call(NamedTuple):
@@ -120,7 +122,7 @@ def _backward(
 ) -> list[Tensor | None]:
     """Return the gradients of x and of all tensors; None where none is needed."""
     old, values = unpack(call, tensors)
-    kernels = recurrence if by_torch(grads) else backend(x, values)
+    kernels = plain if by_torch(grads) else backend(x, values)
     given = {n: g for n, g in zip(call.record, grads, strict=False) if g is not None}
     later = zip(call.rule.states, grads[len(call.record) :], strict=True)
     last = {n: g for n, g in later if g is not None}

@@ -1,4 +1,4 @@
-"""The recurrence on the CPU: `recurrence.forward` and `backward` in compiled C.
+"""The recurrence on the CPU: `plain.forward` and `backward` in compiled C.
 
 The library is built with the package, without the headers of Python or torch, and called
 through ctypes. Without a compiler it is missing, and `available` says so.
@@ -18,16 +18,16 @@ from torch import Tensor
 
 from snntorch import surrogate
 from snntorch._checks import expect
+from snntorch._kernels.cpu.pool import empty
+from snntorch._kernels.problem import RECORDS, STATES, VALUES, Rule, States, Values
 from snntorch._torch import PLAIN
-from snntorch._unroll._buffers import empty
-from snntorch._unroll.recurrence import RECORDS, STATES, VALUES, Rule, States, Values
 from snntorch.surrogate import SurrogateGradient
 
 #: What a plan says of this path.
 DESCRIPTION = "compiled for this CPU"
 #: Where the library is, if it was built.
 FOLDER = str(Path(__file__).parent)
-#: That of `_native.c`; a library left from another version must not be called.
+#: That of `kernel.c`; a library left from another version must not be called.
 VERSION = 2
 
 DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
@@ -59,7 +59,7 @@ DEFAULTS = dict(zip(VALUES, (0.0, 0.0, 0.0, 1.0, 1.0, 1.0), strict=True))
 #: Bytes of a tensor from which on it is written past the cache.
 STREAM = 4 << 20
 
-#: How Args and Scan are laid out in `_native.c`.
+#: How Args and Scan are laid out in `kernel.c`.
 _ARGS = struct.Struct("10q P q 4d" + 6 * "P d q " + 3 * "P q " + 4 * "P q " + "4P 4P 4P 6P")
 _SCAN = struct.Struct("7q P" + 3 * "P q ")
 
@@ -78,7 +78,7 @@ _UNKNOWN = [part for default in DEFAULTS.values() for part in (0, default, 0)] +
 @functools.cache
 def _load(folder: str) -> ctypes.CDLL | str:
     """Return the library, or why there is none."""
-    paths = [Path(folder, f"_native{suffix}") for suffix in EXTENSION_SUFFIXES]
+    paths = [Path(folder, f"_kernel{suffix}") for suffix in EXTENSION_SUFFIXES]
     found = [path for path in paths if path.exists()]
     if not found:
         return "the compiled kernel is missing: snntorch was installed without a C compiler"
@@ -287,7 +287,7 @@ def arguments(
 def forward(
     rule: Rule, values: Values, x: Tensor, steps: int, old: States, record: tuple[str, ...]
 ) -> tuple[States, States]:
-    """Run all steps, see `recurrence.forward`."""
+    """Run all steps, see `plain.forward`."""
     shape = x.shape[1:]
     recorded = {name: empty((steps, *shape), x.dtype) for name in record}
     last = {name: empty(shape, x.dtype) for name in rule.states}
@@ -310,7 +310,7 @@ def backward(
     last_grads: States,
     needs: frozenset[str] = frozenset(VALUES),
 ) -> tuple[Tensor, States, Values]:
-    """Return the gradients of all inputs of `forward`, see `recurrence.backward`."""
+    """Return the gradients of all inputs of `forward`, see `plain.backward`."""
     shape = x.shape[1:]
     grad_x = empty(x.shape, x.dtype)
     grad_old = {name: empty(shape, x.dtype) for name in rule.states}

@@ -2,7 +2,7 @@
 
 States, gradients carried over time, and the sums over time for the numbers stay in registers.
 Arithmetic is in float32, or float64 for float64; `_step` rounds to the type of the input after
-every operation, as torch does. Its order of operations is that of ``recurrence.step``, and
+every operation, as torch does. Its order of operations is that of ``plain.step``, and
 `_back` follows ``recurrence._step_back``; the names are those of the equations there.
 
 Tensors are read in rows of ``n``, one per step. ``at`` is the offset of the block's first neuron

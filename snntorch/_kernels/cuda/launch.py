@@ -1,4 +1,4 @@
-"""The recurrence on CUDA devices, by the Triton kernels of `_triton`.
+"""The recurrence on CUDA devices, by the Triton kernels of `kernels`.
 
 `forward` and `backward` have the arguments and results of their namesakes in `recurrence`.
 Nothing is kept between them: `backward` runs forward once more, and needs room for the states
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from snntorch import surrogate
-from snntorch._unroll.recurrence import RECORDS, VALUES, Rule, States, Values
+from snntorch._kernels.problem import RECORDS, VALUES, Rule, States, Values
 from snntorch.surrogate import SurrogateGradient
 
 #: What a plan says of this path.
@@ -60,7 +60,7 @@ def covers(x: Tensor, values: Values) -> bool:
 def forward(
     rule: Rule, values: Values, x: Tensor, steps: int, old: States, record: tuple[str, ...]
 ) -> tuple[States, States]:
-    """Run all steps; see `recurrence.forward`."""
+    """Run all steps; see `plain.forward`."""
     recorded = {name: x.new_empty((steps, *x.shape[1:])) for name in record}
     last = {name: x.new_empty(x.shape[1:]) for name in rule.states}
     _run_forward(rule, values, x, steps, old, recorded, last)
@@ -78,7 +78,7 @@ def backward(
     last_grads: States,
     needs: frozenset[str] = frozenset(VALUES),
 ) -> tuple[Tensor, States, Values]:
-    """Return the gradients of all inputs of `forward`; see `recurrence.backward`."""
+    """Return the gradients of all inputs of `forward`; see `plain.backward`."""
     shape = x.shape[1:]
     grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     grad_old = {name: x.new_empty(shape) for name in rule.states}
@@ -202,7 +202,7 @@ def _launch(
 @functools.cache
 def _kernels() -> ModuleType:
     """Return the kernels; Triton is imported only here."""
-    return importlib.import_module("snntorch._unroll._triton")
+    return importlib.import_module("snntorch._kernels.cuda.kernels")
 
 
 def _periodic(value: Tensor | None, x: Tensor) -> tuple[Tensor | None, int]:

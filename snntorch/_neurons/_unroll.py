@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
+from snntorch._kernels import plain
+from snntorch._kernels.autograd import Call, backend, recur
+from snntorch._kernels.cpu import binding as cpu
+from snntorch._kernels.cuda import launch as cuda
+from snntorch._kernels.dense import recur_dense
+from snntorch._kernels.equations import in_dtype
+from snntorch._kernels.problem import Rule, Values, expands
 from snntorch._torch import PLAIN, is_hooked, is_traced, is_transformed
-from snntorch._unroll import cuda, native, recurrence
-from snntorch._unroll.dense import recur_dense
-from snntorch._unroll.equations import in_dtype
-from snntorch._unroll.ops import Call, backend, recur
-from snntorch._unroll.recurrence import Rule, Values
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
 
 if TYPE_CHECKING:
@@ -235,19 +237,6 @@ def surrogate_of(spike_grad: Any) -> SurrogateGradient | None:
     return spike_grad if spike_grad.fires_by_heaviside else None
 
 
-def expands(value: Tensor, step: Tensor) -> bool:
-    """Return whether a number leaves shape and dtype of a step as they are."""
-    if value.dim() == 0:
-        return True
-    sizes = zip(reversed(value.shape), reversed(step.shape), strict=False)
-    return (
-        value.dtype == step.dtype
-        and value.device == step.device
-        and value.dim() <= step.dim()
-        and all(own in (1, size) for own, size in sizes)
-    )
-
-
 def describe(neuron: SpikingNeuron) -> str:
     """Return how a sequence runs through a neuron, in words."""
     reason = why_stepped(neuron)
@@ -261,7 +250,7 @@ def describe(neuron: SpikingNeuron) -> str:
     if reason is not None:
         return f"step by step: {reason}"
     kernels = backend(threshold.new_empty(1, 1), Values(threshold, threshold))
-    missing = {"cpu": native, "cuda": cuda}.get(threshold.device.type)
-    why = missing.available() if kernels is recurrence and missing is not None else None
+    missing = {"cpu": cpu, "cuda": cuda}.get(threshold.device.type)
+    why = missing.available() if kernels is plain and missing is not None else None
     how = "a loop of fused steps" if through is not None else "one kernel over all time"
     return f"{how}: {kernels.DESCRIPTION}" + (f" ({why})" if why else "")

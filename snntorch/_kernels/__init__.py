@@ -1,0 +1,1 @@
+"""Kernels of the recurrence: they know tensors, and never a neuron."""
