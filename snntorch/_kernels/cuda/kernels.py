@@ -289,7 +289,7 @@ def _reset_back(
             g_drop = g_drop - _divide(g_syn, tau)
             d_tau = _divide(g_syn * drop, tau * tau)
         if RESET == "soft":
-            d_beta = g_drop * times * theta
+            d_beta = g_drop * times * _finite(theta)
             g_drop = beta * g_drop
         d_theta = g_drop * times
         g_times = g_drop * _finite(theta)
