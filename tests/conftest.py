@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 import torch
 
 from snntorch._kernels.cpu import binding as cpu
@@ -12,3 +13,17 @@ torch.set_num_threads(1)
 
 # `make sanitize` has a kernel of its own
 cpu.FOLDER = os.environ.get("SNNTORCH_KERNEL", cpu.FOLDER)
+
+
+@pytest.fixture
+def kernel_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """List the calls of the compiled kernel, so that a test can tell which path ran."""
+    calls: list[str] = []
+    call = cpu._call
+
+    def counted(name: str, args: bytes) -> None:
+        calls.append(name)
+        call(name, args)
+
+    monkeypatch.setattr(cpu, "_call", counted)
+    return calls

@@ -95,11 +95,10 @@ def unroll_neuron(
         f"Start from `{', '.join(neuron.state_names)} = neuron.reset_mem()`.",
         TypeError,
     )
-    run = None
-    if why_stepped(neuron) is None and not is_transformed():
-        first, states = neuron._states(x.at(0), given or (None,) * len(neuron.state_names))
-        run = _by_kernel(neuron, _widened(x, first.shape), states, names)
-    if run is None:
+    prepared = _prepare(neuron, x, given, names)
+    if isinstance(prepared, _Prepared):
+        run: Any = _by_kernel(neuron, prepared, names)
+    else:
         rows = []
         for t in range(x.steps):
             out = neuron(x.at(t), *(given if t == 0 else ()))
@@ -158,36 +157,68 @@ def reset_of(neuron: SpikingNeuron) -> str:
     return "zero_old" if mechanism == "zero" and neuron.zeroes_old_states else mechanism
 
 
-def _by_kernel(
-    neuron: SpikingNeuron, x: Sequence, states: tuple[Tensor, ...], names: tuple[str, ...]
-) -> tuple[Tensor, ...] | None:
-    """Run all steps by a kernel; None if none covers the neuron, its input or its numbers."""
+class _Prepared(NamedTuple):
+    """What a kernel gets, and what the neuron calls its states."""
+
+    call: Call
+    drive: Tensor
+    tensors: tuple[Tensor, ...]
+    dense: nn.Linear | None
+    inner: dict[str, str]
+
+
+def _prepare(  # noqa: PLR0911 (each return is a reason)
+    neuron: SpikingNeuron,
+    x: Sequence,
+    given: tuple[Tensor | None, ...] = (),
+    names: tuple[str, ...] = (),
+) -> _Prepared | str:
+    """Return what a kernel gets to run all steps, or why the neuron is stepped."""
+    reason = why_stepped(neuron)
+    if reason is not None:
+        return reason
+    if is_transformed():
+        return "a function is transformed"
+    first, states = neuron._states(x.at(0), given or (None,) * len(neuron.state_names))
+    x = _widened(x, first.shape)
     found = equation(neuron, x.rows)
-    spike_grad = surrogate_of(neuron.spike_grad)
-    if found is None or spike_grad is None or x.rows.dtype not in _DTYPES:
-        return None
+    if found is None:
+        return "no kernel knows its equation"
+    if x.rows.dtype not in _DTYPES:
+        return f"no kernel takes input of {x.rows.dtype}"
     model, drive, numbers = found
     dense: nn.Module | None = numbers.pop("through", None)
     if dense is not None:
+        if not isinstance(dense, nn.Linear):
+            return f"no kernel feeds spikes back through {type(dense).__name__}"
         if is_traced() or not _feeds_back(dense, drive):
-            return None
-        assert isinstance(dense, nn.Linear)
+            return "its feedback does not take a step's spikes to a step's input"
         numbers["V"] = torch.ones((), device=drive.device)
     step = drive[0]
     numbers = {name: in_dtype(value, step.dtype) for name, value in numbers.items()}
     known = {type(state) for state in states} if is_traced() else PLAIN
-    fits = all(
-        state.dtype == step.dtype and state.shape == step.shape and type(state) in known
+    if any(
+        state.dtype != step.dtype or state.shape != step.shape or type(state) not in known
         for state in states
-    )
-    if not fits or not all(expands(value, step) for value in numbers.values()):
-        return None
+    ):
+        return f"its states are no tensors of {step.dtype} like its input"
+    if not all(expands(value, step) for value in numbers.values()):
+        return "its numbers do not lie where its input does"
     rule = Rule(model, reset_of(neuron), bool(neuron.reset_delay), "V" in numbers)
     inner = {"spk": "spk", **dict(zip(neuron.state_names, rule.states, strict=True))}
     old = {inner[n]: s.contiguous() for n, s in zip(neuron.state_names, states, strict=True)}
     kept = tuple(dict.fromkeys(inner[name] for name in names))
+    spike_grad = surrogate_of(neuron.spike_grad)
+    assert spike_grad is not None
     call = Call(rule, spike_grad, x.steps, (*old, *numbers), kept)
-    tensors = (*old.values(), *numbers.values())
+    return _Prepared(call, drive, (*old.values(), *numbers.values()), dense, inner)
+
+
+def _by_kernel(
+    neuron: SpikingNeuron, prepared: _Prepared, names: tuple[str, ...]
+) -> tuple[Tensor, ...]:
+    """Run all steps by a kernel."""
+    call, drive, tensors, dense, inner = prepared
     if dense is None:
         recorded, last = recur(call, drive, tensors)
     else:
@@ -237,20 +268,30 @@ def surrogate_of(spike_grad: Any) -> SurrogateGradient | None:
     return spike_grad if spike_grad.fires_by_heaviside else None
 
 
-def describe(neuron: SpikingNeuron) -> str:
-    """Return how a sequence runs through a neuron, in words."""
-    reason = why_stepped(neuron)
-    threshold = neuron._value("threshold").detach()
-    found = neuron.recurrence(threshold)
-    through = found[2].get("through") if found is not None else None
-    if reason is None and found is None:
-        reason = "no kernel knows its equation"
-    if reason is None and not isinstance(through, (nn.Linear, type(None))):
-        reason = f"no kernel feeds spikes back through {type(through).__name__}"
+def describe(neuron: SpikingNeuron, x: Sequence | None = None) -> str:
+    """Return how a sequence runs through a neuron, in words: any, or this one."""
+    if x is None:
+        # one neuron's worth of the input that a kernel takes
+        like = neuron._value("threshold").detach()
+        dtype = like.dtype if like.dtype in _DTYPES else torch.float32
+        reason, through = why_stepped(neuron), None
+        if reason is None:
+            found = equation(neuron, like.reshape(-1)[:1].to(dtype))
+            through = found[2].get("through") if found is not None else None
+            if found is None:
+                reason = "no kernel knows its equation"
+            elif not isinstance(through, (nn.Linear, type(None))):
+                reason = f"no kernel feeds spikes back through {type(through).__name__}"
+        like = like.new_empty(1, 1, dtype=dtype)
+    else:
+        prepared = _prepare(neuron, x)
+        reason = prepared if isinstance(prepared, str) else None
+        through = None if isinstance(prepared, str) else prepared.dense
+        like = x.rows
     if reason is not None:
         return f"step by step: {reason}"
-    kernels = backend(threshold.new_empty(1, 1), Values(threshold, threshold))
-    missing = {"cpu": cpu, "cuda": cuda}.get(threshold.device.type)
+    kernels = backend(like, Values(like.reshape(-1)[0], like.reshape(-1)[0]))
+    missing = {"cpu": cpu, "cuda": cuda}.get(like.device.type)
     why = missing.available() if kernels is plain and missing is not None else None
     how = "a loop of fused steps" if through is not None else "one kernel over all time"
     return f"{how}: {kernels.DESCRIPTION}" + (f" ({why})" if why else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from snntorch._torch import is_hooked
 from snntorch._unroll.folding import fold, is_random, why_not
 
 __all__ = ["Plan", "Stage", "plan", "unroll"]
+
+
+#: Why a layer that could take all steps as one batch does not.
+_NO_BATCH = "its steps do not begin with a batch, or have too few dimensions"
 
 
 @dataclass(frozen=True)
@@ -69,19 +74,23 @@ class Plan:
         return "\n".join([f"{self.net}:", *lines])
 
 
-def plan(net: nn.Module) -> Plan:
+def plan(net: nn.Module, x: Tensor | None = None, num_steps: int | None = None) -> Plan:
     """Return how :func:`unroll` would run a net now.
 
-    It depends on what the net is in: training or evaluation mode, hooks, device.
+    It depends on what the net is in: training or evaluation mode, hooks, device. It depends on
+    the input, too, on its dtype and its shape: with an example, a copy of the net runs it, and
+    the plan tells what happened.
 
     Args:
         net: Any module.
+        x: An example of what :func:`unroll` would get; ``None`` for what is usual.
+        num_steps: Number of steps, if ``x`` is the input of one.
 
     Returns:
         The plan. Printing it lists each layer with what is done with it, and why.
 
     Raises:
-        TypeError: If ``net`` is not a module.
+        TypeError: If ``net`` is not a module. With an example, what :func:`unroll` raises.
 
     Examples:
         >>> import torch, snntorch as snn
@@ -90,9 +99,22 @@ def plan(net: nn.Module) -> Plan:
         Sequential:
           0  Linear       all time steps as one batch
           1  BatchNorm1d  step by step: its statistics are those of one time step
+        >>> print(snn.plan(snn.Leaky(0.9), torch.ones(5, 2, 3, dtype=torch.int64)))
+        Leaky:
+          .  Leaky  step by step: no kernel takes input of torch.int64
     """
     stages = _stages("plan", net)
-    return Plan(type(net).__name__, stages, tuple(map(_note, stages)))
+    notes = [_note(stage) for stage in stages] if x is None else _watched(net, x, num_steps)
+    return Plan(type(net).__name__, stages, tuple(notes))
+
+
+def _watched(net: nn.Module, x: Tensor, num_steps: int | None) -> list[str]:
+    """Return what is done with each stage while a copy of a net runs."""
+    notes: list[str] = []
+    twin, sequence = copy.deepcopy(net), to_sequence("plan", x, num_steps)
+    with torch.no_grad(), torch.random.fork_rng():
+        _play(_stages("plan", twin), sequence, notes=notes)
+    return notes
 
 
 def _stages(owner: str, net: nn.Module) -> tuple[Stage, ...]:
@@ -107,7 +129,8 @@ def _stages(owner: str, net: nn.Module) -> tuple[Stage, ...]:
 
 def _stage(name: str, module: nn.Module) -> Stage:
     if isinstance(module, SpikingNeuron):
-        return Stage("neuron", name, module)
+        whole = "it takes a whole sequence in one call, and no single step"
+        return Stage("neuron" if module.state_names else "step", name, module, whole)
     reason = "it has hooks, which see each step" if is_hooked(module) else why_not(module)
     return Stage("fold", name, module) if reason is None else Stage("step", name, module, reason)
 
@@ -214,6 +237,18 @@ def unroll(
     )
     if record is not None:
         _expect_neuron_last(stages, record)
+    return _play(stages, sequence, record, chunk, truncate)
+
+
+def _play(
+    stages: tuple[Stage, ...],
+    sequence: Sequence,
+    record: str | tuple[str, ...] | None = None,
+    chunk: int | None = None,
+    truncate: bool = False,
+    notes: list[str] | None = None,
+) -> Any:
+    """Run all stages, and note what is done with each if there is where to."""
     for stage in stages:
         neuron = stage.module
         if isinstance(neuron, SpikingNeuron) and stage.kind == "neuron" and not neuron.init_hidden:
@@ -224,14 +259,16 @@ def unroll(
         if same is None:
             break
         # a constant input stays constant: once is enough
+        if notes is not None:
+            notes.append("once, as its input is the same at all times")
         sequence, stages = Sequence(same, sequence.steps), stages[1:]
     parts: list[Any] = []
     for part in _chunks(sequence, chunk):
         if parts and truncate:
-            for neuron in net.modules():
-                if isinstance(neuron, SpikingNeuron):
-                    neuron.detach_mem()
-        parts.append(_run(stages, part, record))
+            for part_of_net in (part for stage in stages for part in stage.module.modules()):
+                if isinstance(part_of_net, SpikingNeuron):
+                    part_of_net.detach_mem()
+        parts.append(_run(stages, part, record, notes))
     return parts[0] if len(parts) == 1 else pytree.tree_map(lambda *row: torch.cat(row), *parts)
 
 
@@ -257,7 +294,12 @@ def _chunks(x: Sequence, size: int | None) -> Iterator[Sequence]:
         yield Sequence(x.rows if x.is_constant else x.rows[start:stop], stop - start)
 
 
-def _run(stages: tuple[Stage, ...], x: Sequence, record: str | tuple[str, ...] | None) -> Any:
+def _run(
+    stages: tuple[Stage, ...],
+    x: Sequence,
+    record: str | tuple[str, ...] | None,
+    notes: list[str] | None = None,
+) -> Any:
     """Run the stages one after the other; returns tensors (time, ...).
 
     Only the first stage can get an input that is the same at all times.
@@ -272,9 +314,16 @@ def _run(stages: tuple[Stage, ...], x: Sequence, record: str | tuple[str, ...] |
         if isinstance(value, Tensor) and stage.kind == "neuron":
             assert isinstance(stage.module, SpikingNeuron)
             asked = record if stage is stages[-1] else None
-            out = unroll_neuron(stage.module, Sequence(value, x.steps), record=asked)
+            over_time = Sequence(value, x.steps)
+            note = describe(stage.module, over_time) if notes is not None else ""
+            out = unroll_neuron(stage.module, over_time, record=asked)
         elif isinstance(value, Tensor) and stage.kind == "fold":
             out = fold(stage.module, value)
+            note = _note(stage) if out is not None else f"step by step: {_NO_BATCH}"
+        else:
+            note = _note(stage)
+        if notes is not None:
+            notes.append(note)
         value = _stepped(stage.module, value, x.steps) if out is None else out
     return value
 

@@ -17,7 +17,6 @@ from torch import nn
 
 import snntorch as snn
 from snntorch import surrogate, utils
-from snntorch._neurons import neurons
 from snntorch.functional import quant
 from tests import cases
 from tests.cases import CASES, Case, by_mechanism, flat, net, options, run
@@ -79,31 +78,6 @@ def test_shapes(case: Case) -> None:
     spk, *states = flat(case.make()(case.input()[0]))
     assert spk.shape == (case.spk_shape or case.shape)
     assert len(states) == len([n for n in case.cls.state_names if n != "spk"])
-
-
-@each_mechanism
-def test_fused_step_equals_the_reference_step(
-    case: Case, mechanism: str, delay: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Bit-equal spikes and states; gradients to rounding."""
-    x = case.input()
-    results = []
-    for fused in (True, False):
-        neuron = case.make(**options(mechanism, delay), **dict.fromkeys(case.learn, True))
-        if not fused:
-            monkeypatch.setattr(neurons, "fused_step", lambda *_: None)
-        xs = x.clone().requires_grad_()
-        out = run(neuron, xs, case.states(neuron))
-        weights = [torch.linspace(-1, 1, o.numel()).reshape(o.shape) for o in out]
-        sum((o * w).sum() for o, w in zip(out, weights, strict=True)).backward()
-        grads = [xs.grad, *(p.grad for p in neuron.parameters())]
-        with torch.no_grad():
-            assert same(out, run(neuron, x, case.states(neuron))), "the same without a graph"
-        results.append((out, grads))
-    (out, grads), (reference, reference_grads) = results
-    assert same(out, reference)
-    for one, other in zip(grads, reference_grads, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * other.abs().max().item())
 
 
 @each

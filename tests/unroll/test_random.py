@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import snntorch as snn
+from snntorch._kernels.cpu import binding as cpu
 from snntorch._neurons import neurons
 from tests.unroll.test_unroll import assert_close, gradients, loop, unrolled
 
@@ -53,7 +54,9 @@ def some_input(draw: random.Random) -> Tensor:
 
 
 @pytest.mark.parametrize("seed", range(80))
-def test_three_ways_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_three_ways_agree(
+    seed: int, monkeypatch: pytest.MonkeyPatch, kernel_steps: list[str]
+) -> None:
     torch.manual_seed(seed)
     draw = random.Random(seed)
     torch.set_default_dtype(draw.choice([torch.float32, torch.float64]))
@@ -67,7 +70,12 @@ def test_three_ways_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
                     patch.setattr(neurons, "fused_step", lambda *_: None)
                 run = unrolled if way == "unroll" else loop
                 neuron.reset_mem()
+                kernel_steps.clear()
                 numbers = run(neuron, x)
+                by_kernel = way != "torch" and cpu.available() is None
+                assert bool(kernel_steps) is by_kernel
+                if by_kernel and way == "unroll" and "recurrent" not in neuron._modules:
+                    assert kernel_steps == ["snn_forward"]
                 neuron.reset_mem()
                 found.append((numbers, gradients(run, neuron, x, [])))
     finally:

@@ -34,20 +34,6 @@ each = pytest.mark.parametrize("case", STEP_CASES, ids=str)
 each_mechanism = by_mechanism(STEP_CASES)
 
 
-@pytest.fixture
-def kernel_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """List the calls of the library."""
-    calls: list[str] = []
-    call = cpu._call
-
-    def counted(name: str, args: bytes) -> None:
-        calls.append(name)
-        call(name, args)
-
-    monkeypatch.setattr(cpu, "_call", counted)
-    return calls
-
-
 def by_torch(neuron: Any, x: Tensor, *states: Tensor) -> list[Tensor]:
     """Run the loop in torch operations."""
     with pytest.MonkeyPatch.context() as patch:
