@@ -70,12 +70,30 @@ def quiet(function: Any) -> Any:
 def names() -> dict[str, Any]:
     """Return the names that the reproductions use."""
     return {
-        **{"torch": torch, "nn": nn, "F": F, "np": np, "snn": snn, "surrogate": surrogate},
-        **{"utils": utils, "copy": copy, "gc": gc, "io": io, "os": os, "sys": sys},
-        **{"weakref": weakref, "tempfile": tempfile, "raised": raised, "quiet": quiet},
+        "torch": torch,
+        "nn": nn,
+        "F": F,
+        "np": np,
+        "snn": snn,
+        "surrogate": surrogate,
+        "utils": utils,
+        "copy": copy,
+        "gc": gc,
+        "io": io,
+        "os": os,
+        "sys": sys,
+        "weakref": weakref,
+        "tempfile": tempfile,
+        "raised": raised,
+        "quiet": quiet,
         "ddp_hidden_states": ddp_hidden_states,
-        **{"spikegen": spikegen, "SF": SF, "quant": SF.quant, "probe": SF.probe},
-        **{"stdp_learner": SF.stdp_learner, "backprop": backprop, "plt": plt},
+        "spikegen": spikegen,
+        "SF": SF,
+        "quant": SF.quant,
+        "probe": SF.probe,
+        "stdp_learner": SF.stdp_learner,
+        "backprop": backprop,
+        "plt": plt,
     }
 
 

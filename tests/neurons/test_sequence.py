@@ -107,8 +107,11 @@ CASES = (
         "AssociativeLeaky-spikes",
         snn.AssociativeLeaky,
         {
-            **{"in_dim": 3, "d_value": 2, "d_key": 4},
-            **{"num_spiking_neurons": None, "use_q_projection": False},
+            "in_dim": 3,
+            "d_value": 2,
+            "d_key": 4,
+            "num_spiking_neurons": None,
+            "use_q_projection": False,
         },
     ),
 )

@@ -401,7 +401,7 @@ def backward(
     mem = _read(old_mem, start, lanes, mask, like)
 
     at_x, at = start, start
-    for _segment in range(0, segments - 1):
+    for _segment in range(segments - 1):
         at = _save(kept, at, n, lanes, mask, spk, syn, inh, mem, MODEL, FEEDBACK)
         for _t in tl.range(0, length, num_stages=4):
             x = _read(x_ptr, at_x, lanes, mask, like)
@@ -423,7 +423,7 @@ def backward(
     at_spk, at_syn = start + end * spk_stride, start + end * syn_stride
     at_inh, at_mem = start + end * inh_stride, start + end * mem_stride
     count = steps - (segments - 1) * length
-    for _segment in range(0, segments):
+    for _segment in range(segments):
         spk, syn, inh, mem = _restore(kept, at, n, lanes, mask, like, MODEL, FEEDBACK)
         at -= width
         here, ahead = first, at_x
