@@ -136,9 +136,9 @@ def _backward(
 def fitted(
     found: dict[str, Any], call: Call, tensors: Sequence[Tensor], needs: Sequence[bool]
 ) -> list[Tensor | None]:
-    """Return gradients in the order, shapes and dtypes of ``tensors``, where needed."""
+    """Return gradients in the order and shapes of ``tensors``, where needed."""
     parts = zip(call.names, tensors, needs, strict=True)
-    return [found[n].sum_to_size(v.shape).to(v.dtype) if need else None for n, v, need in parts]
+    return [found[n].sum_to_size(v.shape) if need else None for n, v, need in parts]
 
 
 def unpack(call: Call, tensors: Sequence[Tensor]) -> tuple[States, Values]:
@@ -234,8 +234,9 @@ def _backward_op(
     call = _read(steps, names, record, model, reset, delay, function, numbers)
     rest = iter(grads)
     every = [next(rest) if is_given else None for is_given in given]
-    out = _backward(call, x, tensors, every, [True] * len(tensors))
-    return [grad for grad in out if grad is not None]
+    grads_of = _backward(call, x, tensors, every, [True] * len(tensors))
+    pairs = zip(grads_of, (x, *tensors), strict=True)
+    return [grad.to(like.dtype) for grad, like in pairs if grad is not None]
 
 
 @_op.register_fake

@@ -94,7 +94,7 @@ def run_step(
             continue
         learns = learns or value.requires_grad
         tensors[name] = in_dtype(value, dtype)
-        if not expands(tensors[name], x):
+        if type(value) not in PLAIN or not expands(tensors[name], x):
             return None
     kept, names = _STATES[rule[0], rule[3]], tuple(tensors)
     if learns and torch.is_grad_enabled():
@@ -174,7 +174,7 @@ def _by_kernel(
     for at, value in enumerate(tensors[len(call.states) :], len(places)):
         total = out[at]
         if total is not None:
-            out[at] = total.sum_to_size(value.shape).to(value.dtype)
+            out[at] = total.sum_to_size(value.shape)
     return out
 
 

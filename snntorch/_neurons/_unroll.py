@@ -196,12 +196,10 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
         numbers["V"] = torch.ones((), device=drive.device)
     step = drive[0]
     numbers = {name: in_dtype(value, step.dtype) for name, value in numbers.items()}
-    known = {type(state) for state in states} if is_traced() else PLAIN
-    if any(
-        state.dtype != step.dtype or state.shape != step.shape or type(state) not in known
-        for state in states
-    ):
+    if any(state.dtype != step.dtype or state.shape != step.shape for state in states):
         return f"its states are no tensors of {step.dtype} like its input"
+    if not is_traced() and any(type(one) not in PLAIN for one in (*states, *numbers.values())):
+        return "its states or numbers are no plain tensors"
     if not all(expands(value, step) for value in numbers.values()):
         return "its numbers do not lie where its input does"
     rule = Rule(model, reset_of(neuron), bool(neuron.reset_delay), "V" in numbers)
@@ -232,6 +230,8 @@ def _feeds_back(layer: nn.Module, drive: Tensor) -> bool:
     size = drive.shape[-1:]
     return (
         isinstance(layer, nn.Linear)
+        and type(drive) in PLAIN
+        and type(layer.weight) in PLAIN
         and layer.weight.dtype == drive.dtype
         and layer.weight.shape == size * 2
         and (layer.bias is None or layer.bias.shape == size)

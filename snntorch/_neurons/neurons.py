@@ -229,6 +229,13 @@ class SpikingNeuron(StateModule):
             expect(False, self, what, shape_of(value), hint)
             raise
 
+    def _expect_no_wider(self, name: str, shape: torch.Size) -> None:
+        """Raise ``ValueError`` unless a number expands to a shape that no number can change."""
+        value = self._value(name)
+        if value.dim():
+            wide = self._broadcast(name, value, shape)
+            expect(wide == shape, self, f"`{name}` to expand to {tuple(shape)}", shape_of(value))
+
     def readout(self, *states: Tensor) -> Tensor:
         """Return what fires where it exceeds the threshold."""
         return states[-1]

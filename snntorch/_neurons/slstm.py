@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_count, shape_of
@@ -111,7 +112,10 @@ class SLSTM(SpikingNeuron):
             f"`input_` of shape (batch, {self.input_size}), as `input_size` says",
             shape_of(input_),
         )
-        return *input_.shape[:-1], self.hidden_size
+        shape = torch.Size((*input_.shape[:-1], self.hidden_size))
+        for name in self._numbers:
+            self._expect_no_wider(name, shape)
+        return shape
 
     def step(self, input_: Tensor, syn: Tensor, mem: Tensor) -> States:
         """Return the cell and hidden state of one LSTM step."""

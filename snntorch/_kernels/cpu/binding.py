@@ -140,14 +140,14 @@ class Memory:
         """Return where a tensor's numbers are, for C to read or write.
 
         Raises:
-            TypeError: If they are not there, of this dtype, and at least ``count``.
+            TypeError: If they are not there, of this dtype, and ``count`` in number.
         """
         if (
             type(tensor) not in PLAIN
             or tensor.dtype is not self.dtype
             or not tensor.is_cpu
             or tensor.layout is not torch.strided
-            or tensor.numel() < count
+            or tensor.numel() != count
         ):
             what = f"{count} numbers of {self.dtype} in memory of this CPU"
             got = f"{tensor.numel()} of {tensor.dtype} on {tensor.device} ({type(tensor).__name__})"
