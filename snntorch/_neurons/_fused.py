@@ -20,7 +20,13 @@ def fused_step(
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Run one step; returns spikes and new states, or None if the kernel does not cover it."""
     spike_grad: Any = neuron.spike_grad
-    if neuron._overridden or neuron.inhibition or neuron.state_quant or not covers(spike_grad, x):
+    if (
+        not covers(spike_grad, x)
+        or neuron._overridden
+        or not neuron.__dict__.keys().isdisjoint(neuron._settable)
+        or neuron.inhibition
+        or neuron.state_quant
+    ):
         return None
     found = _told(neuron, x) if neuron._tells_model else equation(neuron, x)
     if found is None:

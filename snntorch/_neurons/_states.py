@@ -27,6 +27,8 @@ class StateModule(ValueModule):
     pickle_states: bool = False
     #: ``True`` keeps the states on the module from call to call.
     init_hidden: bool = False
+    #: 1 where a step resets, else 0; there for methods that a class has of its own.
+    reset: Tensor
 
     def _declare_states(self) -> None:
         for name in self.state_names:
@@ -83,7 +85,9 @@ class StateModule(ValueModule):
             state = buffers[name]
             assert state is not None
             buffers[name] = state.detach() if keep_states else state.new_zeros(0)
-        return {**self.__dict__, "_buffers": buffers}
+        kept = {**self.__dict__, "_buffers": buffers}
+        kept.pop("reset", None)  # the next step sets it
+        return kept
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: the states of the last batch only if asked for."""
@@ -112,7 +116,7 @@ def _leave_to_each_process(module: nn.Module, name: str, submodule: nn.Module | 
             f"{path}.{state}" if path else state
             for path, part in submodule.named_modules()
             if isinstance(part, StateModule)
-            for state in part.state_names
+            for state in part._non_persistent_buffers_set.difference(part._numbers)
         )
 
 

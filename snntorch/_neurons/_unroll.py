@@ -241,9 +241,11 @@ def _feeds_back(layer: nn.Module, drive: Tensor) -> bool:
 def why_stepped(neuron: SpikingNeuron) -> str | None:
     """Return why this neuron is run step by step, whatever its input; None if it need not be."""
     spike_grad = surrogate_of(neuron.spike_grad)
+    here = neuron._set_here()
     reasons = {
         "it has hooks, which see each step": is_hooked(neuron),
         f"its class has a {', '.join(neuron._overridden)} of its own": bool(neuron._overridden),
+        f"a {', '.join(here)} was set on it": bool(here),
         "inhibition compares neurons": neuron.inhibition,
         "state_quant is a function of each step": callable(neuron.state_quant),
         "its spike_grad is a function of each step": (

@@ -42,6 +42,10 @@ _COVERED = (
 )
 
 
+def _tuple_of(states: Any) -> States:
+    return states if isinstance(states, tuple) else (states,)
+
+
 def _zero_state(input_: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return zeros where the input is, in its dtype."""
     dtype = input_.dtype if input_.is_floating_point() else torch.get_default_dtype()
@@ -88,6 +92,10 @@ class SpikingNeuron(StateModule):
         of the input, whatever that of a number. A pickle, and so a file of a net, leaves the
         states of the last batch out, unless ``neuron.pickle_states = True`` was set on a
         neuron with ``init_hidden=True``; ``copy.deepcopy`` keeps them.
+
+        A class may have a ``_base_state_function``, ``fire``, ``fire_inhibition`` or
+        ``mem_reset`` of its own. ``"zero"`` clears the membrane whatever led to it, where
+        1.0.0 leaves a rest in such a Synaptic or RSynaptic.
     """
 
     #: The states that a reset to zero clears.
@@ -114,6 +122,8 @@ class SpikingNeuron(StateModule):
     _cleared: ClassVar[tuple[bool, ...]] = (True,)
     #: Those of `_METHODS` that a class has of its own.
     _own_methods: ClassVar[tuple[str, ...]] = ()
+    #: Methods that count if they are set on one neuron, too.
+    _settable: ClassVar[tuple[str, ...]] = ("state_function", *_METHODS)
     #: The numbers that `step` asks for.
     _step_names: ClassVar[tuple[str, ...]] = ()
 
@@ -281,8 +291,8 @@ class SpikingNeuron(StateModule):
     def transition(self, input_: Tensor, *states: Tensor) -> tuple[Tensor, States]:
         """Run one time step on complete states.
 
-        Nothing is written to ``self``, but for a class that has a ``_base_state_function`` of
-        its own: that reads the states, and ``reset``, from there.
+        Nothing is written to ``self``, unless the class has methods of its own, or some were
+        set on the neuron: they read the states, and ``reset``, from there.
 
         Args:
             input_: Input of the step.
@@ -291,32 +301,48 @@ class SpikingNeuron(StateModule):
         Returns:
             The spikes, and the states to go on from.
         """
-        reset = self._resets(states[-1])
-        zeroes_old = self.zeroes_old_states and self._reset_mechanism == "zero"
-        if reset is not None and zeroes_old:
-            states = self._reset(reset, states)
-        if "_base_state_function" in self._own_methods:
+        reads_self = bool(self._overridden or self._own_methods or self._set_here())
+        if reads_self:
             self._store(states)
-            self.reset = self.mem_reset(states[-1]) if reset is None else reset.to(states[-1].dtype)
-            returned = self._base_state_function(input_)
-            new: States = returned if isinstance(returned, tuple) else (returned,)
+            self.reset = self.mem_reset(states[-1])
+        reset = self._resets(states[-1])
+        if self._has_own("_base_state_function") or self._has_own("state_function"):
+            new = _tuple_of(self.state_function(input_))
         else:
-            new = self._update(input_, states)
-        if reset is not None and not zeroes_old:
-            new = self._reset(reset, new)
+            new = self._moved_on(reset, states, lambda old: self._update(input_, old))
         if callable(self.state_quant):
             new = tuple(self.state_quant(state) for state in new)
+        if reads_self:
+            self._store((*states[: len(states) - len(new)], *new))
         crossing, spk = self._fire(new)
         if reset is not None and not self.reset_delay:
             new = self._reset(crossing - reset.to(crossing.dtype), new)
         return spk, (spk, *new) if len(new) < len(self.state_names) else new
 
+    def _moved_on(
+        self, reset: Tensor | None, states: States, update: Callable[[States], States]
+    ) -> States:
+        """Return the states after an update and the reset, before or behind it."""
+        if reset is None:
+            return update(states)
+        if self.zeroes_old_states and self._reset_mechanism == "zero":
+            return update(self._reset(reset, states))
+        return self._reset(reset, update(states))
+
+    def _set_here(self) -> list[str]:
+        """Return the methods that were set on this neuron, not on its class."""
+        return [name for name in self._settable if name in self.__dict__]
+
+    def _has_own(self, name: str) -> bool:
+        """Return whether a method is one of the class's own, or was set on this neuron."""
+        return name in self._own_methods or name in self.__dict__
+
     def _resets(self, mem: Tensor) -> Tensor | None:
         """Return where the membrane potential before a step resets it, if there is a reset."""
         if self._reset_mechanism == "none":
             return None
-        if "mem_reset" in self._own_methods:
-            return self.mem_reset(mem)
+        if self._has_own("mem_reset"):
+            return self.reset
         return mem > self._value("threshold")
 
     def _update(self, input_: Tensor, states: States) -> States:
@@ -341,7 +367,7 @@ class SpikingNeuron(StateModule):
     def _fire(self, states: States) -> tuple[Tensor, Tensor]:
         """Return where the states are above threshold, and the spikes they cause."""
         method = "fire_inhibition" if self.inhibition else "fire"
-        if method not in self._own_methods:
+        if not self._has_own(method):
             crossing = self._crossing(self.excess(*states), self.inhibition)
             return crossing, self._graded(crossing)
         mem = self.readout(*states)
@@ -362,8 +388,21 @@ class SpikingNeuron(StateModule):
         new = self._update(input_, self._own_states())
         return new[0] if len(new) == 1 else new
 
+    def state_function(self, input_: Tensor) -> Any:
+        """Return the states on the module after the update, and the reset that ``reset`` says."""
+
+        def update(states: States) -> States:
+            self._store(states)
+            return _tuple_of(self._base_state_function(input_))
+
+        reset = None if self._reset_mechanism == "none" else self.reset
+        new = self._moved_on(reset, self._own_states(), update)
+        return new[0] if len(new) == 1 else new
+
     def fire(self, mem: Tensor) -> Tensor:
-        """Return the spikes that the membrane potential ``mem`` causes."""
+        """Return the spikes that the membrane potential ``mem``, quantized, causes."""
+        if callable(self.state_quant):
+            mem = self.state_quant(mem)
         return self._graded(self._crossing(self._over_threshold(mem), inhibition=False))
 
     def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
