@@ -13,6 +13,11 @@ PLAIN = (Tensor, nn.Parameter)
 is_batched = torch._C._functorch.is_legacy_batchedtensor
 
 
+def is_jit_traced() -> bool:
+    """Return whether `torch.jit.trace` writes operations down, as the older ONNX export does."""
+    return not torch.compiler.is_compiling() and torch._C._is_tracing()
+
+
 def is_traced() -> bool:
     """Return whether operations are recorded, or run, by others: a compiler, a tracer, a mode.
 

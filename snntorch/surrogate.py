@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from snntorch._checks import expect, expect_finite, expect_flag, expect_tensor
+from snntorch._torch import is_jit_traced
 
 __all__ = [
     "LSO",
@@ -88,6 +89,8 @@ class SurrogateFunction(torch.autograd.Function):
         )
         if not isinstance(x, Tensor):
             expect_tensor(cls.__name__, "x", x)
+        if is_jit_traced():
+            return spikes(x) if torch.onnx.is_in_onnx_export() else cls._traced(x, *given)
         if torch._C._are_functorch_transforms_active():
             return super().apply(x, *given)  # type: ignore[no-untyped-call]
         if not (x.requires_grad and torch.is_grad_enabled()):
@@ -95,6 +98,18 @@ class SurrogateFunction(torch.autograd.Function):
         # Function.apply binds default arguments through inspect on every call,
         # which costs three times the step itself; here nothing is left to bind.
         return super(torch.autograd.Function, cls).apply(x, *given)  # type: ignore[misc]
+
+    @classmethod
+    def _traced(cls, x: Tensor, *given: Any) -> Tensor:
+        """Return H(x) by operations of torch alone, whose derivative is :meth:`gradient`.
+
+        A file of a trace has no place for a function of Python. The operations are the same
+        without a graph, as torch compares a trace with one made so.
+        """
+        value = x.detach()
+        left_out = tuple(cls.parameters.values())[len(given) :]
+        slope = cls.gradient(value, torch.ones_like(value), *given, *left_out)
+        return spikes(value) + slope * torch.where(value.isfinite(), x - value, 0.0)
 
     @staticmethod
     def forward(*arguments: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Iterable, MutableSequence
 from typing import Any, Generic, TypeVar, overload
@@ -17,26 +18,21 @@ class WeakList(MutableSequence[_T], Generic[_T]):
     """
 
     def __init__(self, items: Iterable[_T] = ()) -> None:
-        self._refs: dict[int, weakref.ref[Any]] = {}  # by identity, so that leaving costs nothing
-        self.extend(items)
+        self._replace(items)
 
     def _living(self) -> list[_T]:
         found = [ref() for ref in tuple(self._refs.values())]
         return [item for item in found if item is not None]
 
     def _replace(self, items: Iterable[_T]) -> None:
-        self._refs = {}
+        self._refs: dict[int, weakref.ref[Any]] = {}  # numbered, so that leaving costs nothing
+        self._numbers = itertools.count()
         self.extend(items)
 
     def append(self, value: _T) -> None:
-        """Add an object at the end; it is in the list at most once."""
-        key, refs = id(value), self._refs
-
-        def forget(ref: weakref.ref[Any]) -> None:
-            if refs.get(key) is ref:  # not another object that lives there now
-                del refs[key]
-
-        refs[key] = weakref.ref(value, forget)
+        """Add an object at the end."""
+        number, refs = next(self._numbers), self._refs
+        refs[number] = weakref.ref(value, lambda _: refs.pop(number, None))
 
     def insert(self, index: int, value: _T) -> None:
         """Add an object at a position."""
@@ -67,8 +63,25 @@ class WeakList(MutableSequence[_T], Generic[_T]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (list, WeakList)) and self._living() == list(other)
 
+    def copy(self) -> list[_T]:
+        """Return the objects in a list of its own, which keeps them."""
+        return self._living()
+
+    def reverse(self) -> None:
+        """Turn the order round."""
+        self._replace(self._living()[::-1])
+
+    def sort(self, *, key: Any = None, reverse: bool = False) -> None:
+        """Put the objects in the order of ``key``."""
+        items = self._living()
+        items.sort(key=key, reverse=reverse)
+        self._replace(items)
+
     def __add__(self, other: Iterable[_T]) -> list[_T]:
         return [*self._living(), *other]
+
+    def __radd__(self, other: Iterable[_T]) -> list[_T]:
+        return [*other, *self._living()]
 
     def __repr__(self) -> str:
         return repr(self._living())
