@@ -177,3 +177,13 @@ def test_the_trace_of_a_trained_net_can_be_trained_on() -> None:
         train(one, data(3), data(4))
     for (_, p), (_, q) in zip(net.named_parameters(), traced.named_parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
+
+
+@each
+def test_the_older_onnx_export_of_a_trained_net(name: str) -> None:
+    """What it begins with: it takes no states with a graph for constants."""
+    net = made(name)
+    net(data()).sum().backward()
+    graph, got = torch.jit._get_trace_graph(net, (data(4),))  # type: ignore[no-untyped-call]
+    assert torch.equal(got, net(data(4)))
+    assert "^" not in str(graph), "no operations of Python's"

@@ -16,6 +16,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from torch.nn.parallel import DistributedDataParallel
 
 from snntorch._neurons._values import ValueModule
+from snntorch._torch import is_jit_traced
 
 
 class StateModule(ValueModule):
@@ -56,10 +57,11 @@ class StateModule(ValueModule):
             One tensor per state (alone if there is one), empty: it counts as zeros of
             whatever shape the next input asks for, so no batch size has to be known.
         """
-        # not zeros_like: what a transform of torch.func left behind has only a shape
+        # not zeros_like: what a transform of torch.func left behind has only a shape, and a
+        # trace that reads as much as that keeps what it is read from
         self._store(
             tuple(
-                torch.zeros(old.shape, dtype=old.dtype, device=old.device)
+                torch.zeros(0 if is_jit_traced() else old.shape, dtype=old.dtype, device=old.device)
                 for old in self._own_states()
             )
         )
