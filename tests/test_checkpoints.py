@@ -147,3 +147,9 @@ def test_a_leaky_parallel_of_1_0_0() -> None:
     )
     want = [0.0, -0.5, -0.5, 1.375, -0.875, 1.78125, -0.46875, 1.0859375]
     assert neuron(INPUT).flatten().tolist() == want
+
+
+def test_optimizers_count_the_feedback_before_the_rates_of_rsynaptic() -> None:
+    neuron = snn.RSynaptic(0.5, 0.9, V=1.0, all_to_all=False, learn_alpha=True, learn_beta=True)
+    names = [name for name, _ in neuron.named_parameters()]
+    assert names == ["beta", "V", "alpha"]  # the order of 1.0.0, by which states are loaded

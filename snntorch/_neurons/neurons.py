@@ -277,7 +277,7 @@ class SpikingNeuron(StateModule):
             input_: Input of one step, or of many.
 
         Returns:
-            The model (see ``snntorch._unroll.recurrence``), what drives it, and its numbers
+            The model (see ``snntorch._kernels.problem``), what drives it, and its numbers
             by name, ``"through"`` being the layer that spikes come back through, if there is
             one; None if no kernel covers the neuron, which is then run step by step.
         """
