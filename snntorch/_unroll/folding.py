@@ -115,12 +115,14 @@ def fold(module: nn.Module, rows: Tensor) -> Tensor | None:
     if type(module) not in BATCHED:
         # fewer, and time would pass for one of the layer's own: the loop says what is wrong
         return module(rows) if row.dim() >= _least_dimensions(module) else None
+    if row.dim() not in BATCHED[type(module)]:
+        return None
     first = 1
     if isinstance(module, nn.Flatten):
         first = module.start_dim % row.dim()
     elif isinstance(module, nn.Unflatten) and isinstance(module.dim, int):
         first = module.dim % row.dim()
-    if row.dim() not in BATCHED[type(module)] or first == 0:
+    if first == 0:
         return None
     flat: Tensor = module(rows.flatten(0, 1))
     return flat.reshape(steps, len(row), *flat.shape[1:])
