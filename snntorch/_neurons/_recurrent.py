@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_flag
 from snntorch._kernels.equations import States, in_dtype
 from snntorch._neurons.neurons import LIF
 from snntorch._torch import is_hooked
@@ -84,6 +84,8 @@ class RecurrentLIF(LIF):
         learn_recurrent: bool,
     ) -> None:
         """Build the feedback the arguments ask for."""
+        expect_flag(self, "all_to_all", all_to_all)
+        expect_flag(self, "learn_recurrent", learn_recurrent)
         sizes = {
             "linear_features": linear_features,
             "conv2d_channels": conv2d_channels,

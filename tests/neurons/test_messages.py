@@ -6,11 +6,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import snntorch as snn
-from snntorch import surrogate
+from snntorch import backprop, surrogate, utils
+from snntorch.functional import ce_rate_loss
+from tests.cases import CASES, Case, flat
 
 X = torch.rand(5, 4, 3)
 
@@ -99,6 +103,71 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         "a finite `beta`",
     ),
     "the parent": (lambda: snn.SpikingNeuron()(X[0]), TypeError, "Use snn.Leaky"),
+    "the parent of leaky ones": (
+        lambda: snn.LIF(0.9, init_hidden=True)(X[0]),
+        TypeError,
+        "Use snn.Leaky",
+    ),
+    "the parent over time": (lambda: snn.LIF(0.9).unroll(X), TypeError, "Use snn.Leaky"),
+    "a subset of text": (
+        lambda: utils.data_subset(nn.Module(), "2"),
+        TypeError,
+        "a data set with `data` and `targets`",
+    ),
+    "a device of no name": (
+        lambda: trained(backprop.BPTT, [(X, X)], device="gpu"),
+        ValueError,
+        "`device`",
+    ),
+    "no loader": (lambda: trained(backprop.RTRL, None), TypeError, "`dataloader`"),
+    "complex input over time": (
+        lambda: snn.Alpha(0.9, 0.5).unroll(X * 1j),
+        TypeError,
+        "a real `input_`",
+    ),
+    "complex weight": (
+        lambda: snn.RLeaky(0.9, V=1j, all_to_all=False),
+        TypeError,
+        "a real `V`",
+    ),
+    "complex resistance": (lambda: snn.Lapicque(R=1j, C=1.0), TypeError, "a real `R`"),
+    "complex sizes": (lambda: snn.GradedSpikes(3, torch.tensor(1j)), TypeError, "a real"),
+    "complex graded spikes": (
+        lambda: snn.GradedSpikes(3)(torch.ones(2, 3, dtype=torch.cfloat)),
+        TypeError,
+        "a real `x`",
+    ),
+    "apply to a list": (
+        lambda: surrogate.FastSigmoid.apply([1.0]),
+        TypeError,
+        "`x` to be a torch.Tensor",
+    ),
+    "no function of a user's": (
+        lambda: surrogate.custom_surrogate(None),  # type: ignore[arg-type]
+        TypeError,
+        "a function f(input_, grad_input, spikes)",
+    ),
+    "slope that is no number": (
+        lambda: surrogate.fast_sigmoid(float("nan")),
+        ValueError,
+        "a finite `slope`",
+    ),
+    "slope of two": (
+        lambda: surrogate.sigmoid((25, 25)),  # type: ignore[arg-type]
+        TypeError,
+        "`slope` to be a number",
+    ),
+    "mean of text": (lambda: surrogate.SSO("0"), TypeError, "`mean`"),  # type: ignore[arg-type]
+    "variance of nothing": (
+        lambda: surrogate.SSO(0, None),  # type: ignore[arg-type]
+        TypeError,
+        "`variance`",
+    ),
+    "threshold of a triangle": (
+        lambda: surrogate.triangular([1]),  # type: ignore[arg-type]
+        TypeError,
+        "`threshold`",
+    ),
 }
 
 
@@ -109,6 +178,89 @@ def test_a_mistake_is_named(name: str) -> None:
         call()
     assert "expected" in str(found.value)
     assert "but got" in str(found.value)
+
+
+def trained(algorithm: Any, data: Any, **kwargs: Any) -> None:
+    net = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    algorithm(net, data, optimizer, ce_rate_loss(), **kwargs)
+
+
+FACTORIES = [n for n in surrogate.__all__ if n[0].islower() or n in ("SSO", "LSO", "SFS")]
+FUNCTIONS = [
+    name
+    for name, found in vars(surrogate).items()
+    if isinstance(found, type)
+    and issubclass(found, surrogate.SurrogateFunction)
+    and found is not surrogate.SurrogateFunction
+]
+
+
+@pytest.mark.parametrize("case", CASES[::3], ids=str)
+@pytest.mark.parametrize("name", [*FACTORIES, *FUNCTIONS])
+def test_a_surrogate_still_to_be_made_is_refused(name: str, case: Case) -> None:
+    made = f"surrogate.{name}()" if name in FACTORIES else f"surrogate.{name}.apply"
+    for disable in (False, True):
+        with pytest.raises(TypeError, match=r"`spike_grad` to be a function") as found:
+            case.make(spike_grad=getattr(surrogate, name), surrogate_disable=disable)
+        assert re.search(rf"{re.escape(made)}\W", f"{found.value} ")
+
+
+@pytest.mark.parametrize(
+    ("flag", "case"),
+    [
+        (flag, case)
+        for case in CASES
+        for flag in ("init_hidden", "inhibition", "output", "surrogate_disable", *case.learn)
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("value", [torch.ones(2), torch.tensor(True), 0.5, "True", None, 2])
+def test_a_flag_is_true_or_false(flag: str, case: Case, value: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{case.cls.__name__} expected `{flag}` to be True"):
+        case.make(**{flag: value})
+
+
+@pytest.mark.parametrize("flag", ["all_to_all", "learn_recurrent"])
+@pytest.mark.parametrize("cls", [snn.RLeaky, snn.RSynaptic])
+def test_a_flag_of_feedback_is_true_or_false(cls: Any, flag: str) -> None:
+    rates = (0.9,) if cls is snn.RLeaky else (0.5, 0.9)
+    with pytest.raises(TypeError, match=f"`{flag}` to be True or False.*ndarray"):
+        cls(*rates, linear_features=3, **{flag: np.ones(3)})
+
+
+INNER = {
+    "passed states": lambda: snn.Leaky(0.9),
+    "output": lambda: snn.Synaptic(0.5, 0.9, init_hidden=True, output=True),
+    "feedback": lambda: snn.RLeaky(0.9, linear_features=4),
+    "LSTM": lambda: snn.SLSTM(4, 4),
+}
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_a_neuron_within_a_net_that_returns_its_states(name: str) -> None:
+    net = nn.Sequential(nn.Linear(3, 4), nn.Sequential(INNER[name](), nn.Linear(4, 2)))
+    message = r"one tensor from \w+ \(layer '1\.0'\) for Linear \(layer '1\.1'\)"
+    with pytest.raises(TypeError, match=rf"{message}(?s:.*)init_hidden=True, output=False"):
+        snn.unroll(net, X)
+
+
+@pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_inhibition_of_no_samples(case: Case) -> None:
+    x = torch.zeros(3, 0, *case.shape[1:])
+    outs = [flat(case.make(inhibition=True)(x[0])), flat(case.make(inhibition=True).unroll(x))]
+    shape = (0, *(case.spk_shape or case.shape)[1:])
+    assert outs[0][0].shape == shape
+    assert outs[1][0].shape == (3, *shape)
+    assert case.make(inhibition=True).fire_inhibition(0, torch.zeros(0, 3)).shape == (0, 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
+def test_inhibition_of_another_batch_is_named() -> None:
+    neuron = snn.Leaky(0.9, inhibition=True)
+    with pytest.raises(ValueError, match=r"`mem` of 2 samples, but got \(3, 4\)"):
+        neuron.fire_inhibition(2, torch.rand(3, 4))
 
 
 @pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
@@ -144,3 +296,19 @@ def test_inhibition_of_an_empty_batch() -> None:
 )
 def test_a_neuron_tells_itself_from_others(neuron: Any, says: str) -> None:
     assert repr(neuron) == says
+
+
+@pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_setting_that_differs_is_told(case: Case) -> None:
+    usual = repr(case.make())
+    name = "delta_threshold" if case.cls is snn.DeltaLeaky else "threshold"
+    different = [case.make(**{name: 0.12345}), case.make(inhibition=True)]
+    different += [case.make(init_hidden=True), case.make(init_hidden=True, output=True)]
+    different += [case.make(**{flag: True}) for flag in case.learn if flag != "learn_recurrent"]
+    others = [mechanism for mechanism in case.resets if mechanism != case.make().reset_mechanism]
+    different += [case.make(reset_mechanism=mechanism) for mechanism in others]
+    shown = [usual, *map(repr, different)]
+    assert len({*shown}) == len(shown)
+    assert "0.12345" in shown[1]
+    assert repr(case.make()) == usual
