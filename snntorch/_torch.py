@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
@@ -33,6 +36,17 @@ def is_traced() -> bool:
 def is_transformed() -> bool:
     """Return whether a function is transformed: by `torch.func`, or by forward-mode AD."""
     return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """Let autograd record inside an operator, where torch leaves it out."""
+    keys = torch._C.DispatchKey
+    with (
+        torch._C._SetExcludeDispatchKeyGuard(keys.AutogradFunctionality, False),
+        torch._C._SetExcludeDispatchKeyGuard(keys.ADInplaceOrView, False),
+    ):
+        yield
 
 
 def is_hooked(module: nn.Module) -> bool:

@@ -18,7 +18,7 @@ from snntorch._kernels import plain
 from snntorch._kernels.cpu import binding as cpu
 from snntorch._kernels.cuda import launch as cuda
 from snntorch._kernels.problem import VALUES, Rule, States, Values
-from snntorch._torch import is_batched, is_traced, is_transformed
+from snntorch._torch import is_batched, is_traced, is_transformed, recording
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
 
 #: What to do where a second batch goes back through the graph of the first.
@@ -234,9 +234,12 @@ def _backward_op(
     call = _read(steps, names, record, model, reset, delay, function, numbers)
     rest = iter(grads)
     every = [next(rest) if is_given else None for is_given in given]
-    grads_of = _backward(call, x, tensors, every, [True] * len(tensors))
+    with recording():  # the derivative in plain torch is autograd's
+        grads_of = _backward(call, x, tensors, every, [True] * len(tensors))
     pairs = zip(grads_of, (x, *tensors), strict=True)
-    return [grad.to(like.dtype) for grad, like in pairs if grad is not None]
+    # what came in may come out, but not of an operator
+    shares = backend(x, unpack(call, tensors)[1]) is plain
+    return [g.to(like.dtype, copy=shares) for g, like in pairs if g is not None]
 
 
 @_op.register_fake

@@ -242,6 +242,7 @@ def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: S
         for name, grad in states.items():
             carry[name].copy_(grad)
         for name, total in totals.items():
-            total.add_(getattr(numbers, name))
+            part = getattr(numbers, name)  # each neuron's own, or in plain torch their sum
+            totals[name] = total.sum_to_size(part.shape).add_(part)
 
     return one_step

@@ -15,6 +15,7 @@ from torch.utils import _pytree as pytree
 import snntorch as snn
 from snntorch._kernels.cpu import binding as native
 from tests.cases import flat
+from tests.unroll.test_native import needs_kernel
 from tests.unroll.test_step import by_torch
 from tests.unroll.test_unroll import assert_close, gradients, loop, unrolled
 
@@ -198,6 +199,7 @@ def hooked(run: Any, pack: Callable[[Tensor], Tensor], unpack: Callable[[Tensor]
     return watched
 
 
+@needs_kernel
 @pytest.mark.parametrize("kept", [torch.bfloat16, torch.float64], ids=str)
 @pytest.mark.parametrize(
     ("name", "run"),
@@ -245,6 +247,7 @@ RESIZED: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@needs_kernel
 @pytest.mark.parametrize("size", RESIZED)
 @pytest.mark.parametrize("place", range(3))
 @each_way

@@ -14,6 +14,7 @@ import snntorch as snn
 from snntorch import backprop, surrogate, utils
 from snntorch.functional import ce_rate_loss
 from tests.cases import CASES, Case, flat
+from tests.unroll.test_native import needs_kernel
 from tests.unroll.test_unroll import KERNEL_CASES, assert_close, gradients, loop, unrolled
 
 STEPS = 5
@@ -353,6 +354,7 @@ def trained_twice(net: nn.Module, run: Any, x: Tensor) -> None:
         sum(out.sum() for out in run(net, x)).backward()
 
 
+@needs_kernel
 @pytest.mark.parametrize("run", [step_through, unroll_through], ids=["loop", "unroll"])
 @pytest.mark.parametrize("case", KERNEL_CASES, ids=str)
 def test_a_forgotten_reset_is_hinted_at(case: Case, run: Any) -> None:
@@ -365,6 +367,7 @@ def test_a_forgotten_reset_is_hinted_at(case: Case, run: Any) -> None:
     run(net, case.input(STEPS))[0].sum().backward()
 
 
+@needs_kernel
 @pytest.mark.parametrize("run", [step_through, unroll_through], ids=["loop", "unroll"])
 def test_a_forgotten_reset_behind_dense_feedback(run: Any) -> None:
     net = nn.Sequential(nn.Linear(3, 4), snn.RLeaky(0.9, linear_features=4, init_hidden=True))
