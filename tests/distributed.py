@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-import socket
+import os
+import tempfile
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -141,33 +143,23 @@ _TASKS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _rank(rank: int, port: int, task: str, names: tuple[str, ...], queue: Any) -> None:
-    address = f"tcp://127.0.0.1:{port}"
+def _rank(rank: int, folder: Path, task: str, names: tuple[str, ...]) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    try:
-        queue.put((rank, {name: _TASKS[task](name) for name in names}))
-        dist.barrier()
-    finally:
-        dist.destroy_process_group()
+    store = dist.FileStore(str(folder / "store"), 2)  # ports may be taken by the tests beside
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    torch.save({name: _TASKS[task](name) for name in names}, folder / f"{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+    # Threads of gloo which still want the interpreter abort the process while Python ends
+    os._exit(0)
 
 
 def in_two_processes(task: str, *names: str) -> list[dict[str, Any]]:
     """Return what a task returns for each name, in each process."""
-    context = mp.get_context("spawn")
-    queue = context.Queue()
-    mp.spawn(_rank, args=(_free_port(), task, names, queue), nprocs=2, join=True)
-    return [found for _, found in sorted((queue.get(timeout=10) for _ in range(2)), key=_first)]
-
-
-def _first(pair: tuple[int, Any]) -> int:
-    return pair[0]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        mp.spawn(_rank, args=(folder, task, names), nprocs=2, join=True)
+        return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
 def ddp_hidden_states() -> dict[str, str]:
