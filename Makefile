@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-KERNEL := $(wildcard snntorch/_kernels/cpu/*.c snntorch/_kernels/cpu/*.inc)
+KERNEL := $(sort $(wildcard snntorch/_kernels/cpu/*.c snntorch/_kernels/cpu/*.inc))
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BENCH := .venv-bench
 BENCH_PIP := $(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt
@@ -33,6 +33,7 @@ docs: $(INSTALLED)
 sanitize: $(INSTALLED)
 	mkdir -p out/sanitize
 	gcc -shared -fPIC -O1 -g -std=gnu11 -ffp-contract=off -fno-math-errno -pthread \
+	    -DSOURCES=0x$$(cat $(KERNEL) | sha256sum | cut -c1-16)ull \
 	    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	    -o out/sanitize/_kernel.so snntorch/_kernels/cpu/kernel.c
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
@@ -47,14 +48,14 @@ bench: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/spikeplot.py
 
 # torch first, at the pinned version: a range would let pip fetch a build with CUDA
-$(INSTALLED): pyproject.toml constraints.txt $(KERNEL)
+$(INSTALLED): setup.py pyproject.toml constraints.txt $(KERNEL)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) --editable ".[dev]"
 	touch $@
 
 # the peers come without their dependencies, which would bring another torch and torchvision
-$(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/constraints.txt $(KERNEL)
+$(BENCH)/.installed: setup.py pyproject.toml constraints.txt benchmarks/constraints.txt $(KERNEL)
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH_PIP) torch
 	$(BENCH_PIP) --editable ".[plot]"

@@ -160,6 +160,7 @@ class SurrogateGradient:
     function_name: str = field(init=False, compare=False)
     fires_by_heaviside: bool = field(init=False, compare=False)
     has_kernel_name: bool = field(init=False, compare=False)
+    as_text: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         name, numbers = self.function.__name__, (int, float)
@@ -172,6 +173,9 @@ class SurrogateGradient:
             "function_name": name,
             "fires_by_heaviside": self.function.forward is SurrogateFunction.forward,
             "has_kernel_name": known and all(isinstance(value, numbers) for value in self.values),
+            "as_text": " ".join(
+                [name, *(str(float(v)) for v in self.values if isinstance(v, numbers))]
+            ),
         }
         for fact, value in facts.items():
             object.__setattr__(self, fact, value)

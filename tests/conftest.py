@@ -5,25 +5,25 @@ import os
 import pytest
 import torch
 
-from snntorch._kernels.cpu import binding as cpu
+from snntorch._kernels.cpu import library
 
 # Tensors here are small: threads would cost more than they give, the more so where
 # pytest-xdist runs a test on every core
 torch.set_num_threads(1)
 
 # `make sanitize` has a kernel of its own
-cpu.FOLDER = os.environ.get("SNNTORCH_KERNEL", cpu.FOLDER)
+library.FOLDER = os.environ.get("SNNTORCH_KERNEL", library.FOLDER)
 
 
 @pytest.fixture
 def kernel_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """List the calls of the compiled kernel, so that a test can tell which path ran."""
     calls: list[str] = []
-    call = cpu._call
+    call = library.Library.call
 
-    def counted(name: str, args: bytes) -> None:
+    def counted(known: library.Library, name: str, args: bytes) -> None:
         calls.append(name)
-        call(name, args)
+        call(known, name, args)
 
-    monkeypatch.setattr(cpu, "_call", counted)
+    monkeypatch.setattr(library.Library, "call", counted)
     return calls

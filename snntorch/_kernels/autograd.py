@@ -1,23 +1,20 @@
-"""The recurrence over a whole sequence as one differentiable operation.
+"""A neuron over a whole sequence as one differentiable operation.
 
 Eager code runs it as an autograd function; torch.compile, torch.export and FakeTensor see it
-as `torch.ops.snntorch.recurrence`. Both pick the kernel by where the input lives.
+as `torch.ops.snntorch.unroll`. Both pick the kernel by where the input lives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from snntorch import surrogate
-from snntorch._kernels import plain
-from snntorch._kernels.cpu import binding as cpu
-from snntorch._kernels.cuda import launch as cuda
-from snntorch._kernels.problem import VALUES, Rule, States, Values
+from snntorch._kernels.backends import PLAIN, backend
+from snntorch._kernels.problem import PARAMETERS, ByName, Parameters, Problem, Rule
 from snntorch._torch import is_batched, is_traced, is_transformed, recording
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
 
@@ -60,77 +57,108 @@ def by_torch(grads: Sequence[Tensor | None]) -> bool:
     return False
 
 
-def backend(x: Tensor, values: Values) -> ModuleType:
-    """Return the module whose kernel runs such an input: cpu, cuda, or plain torch."""
-    for kernels in (cpu, cuda):
-        if kernels.available() is None and kernels.covers(x, values):
-            return kernels
-    return plain
-
-
 class Call(NamedTuple):
     """What a run is told besides tensors.
 
     Attributes:
-        rule: What the recurrence does.
+        rule: What the neuron does.
         spike_grad: Surrogate gradient of its spikes.
-        steps: Number of steps.
-        names: Names of the tensors: states to start from, and numbers.
+        names: Names of the tensors: states to start from, and parameters.
         record: What to return for all times.
     """
 
     rule: Rule
     spike_grad: SurrogateGradient
-    steps: int
     names: tuple[str, ...]
     record: tuple[str, ...]
 
+    def unpack(self, tensors: Sequence[Tensor]) -> tuple[ByName, Parameters]:
+        """Return states and parameters by name."""
+        named = dict(zip(self.names, tensors, strict=True))
+        parameters = {n: named.pop(n) for n in PARAMETERS if n in named}
+        return named, Parameters(**parameters)
 
-def recur(call: Call, x: Tensor, tensors: Sequence[Tensor]) -> tuple[States, States]:
-    """Run all steps of a recurrence, differentiably.
+    def problem(self, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> Problem:
+        """Return what a kernel is told."""
+        old, parameters = self.unpack(tensors)
+        return Problem(self.rule, parameters, self.spike_grad, x, steps, old)
+
+    def by_place(self, out: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what belongs to the records and what to the last states, by name."""
+        count = len(self.record)
+        recorded = dict(zip(self.record, out[:count], strict=True))
+        return recorded, dict(zip(self.rule.states, out[count:], strict=True))
+
+    def encode(self) -> str:
+        """Return all of it as an operator can take it: as text that a compiler can follow."""
+        model, reset, delay, feedback = self.rule
+        flags = f"{'delay' if delay else ''} {'feedback' if feedback else ''}"
+        names, record = " ".join(self.names), " ".join(self.record)
+        return f"{model} {reset} {flags}, {self.spike_grad.as_text}, {names}, {record}"
+
+    @staticmethod
+    def decode(text: str) -> Call:
+        """Undo `encode`."""
+        (model, reset, *flags), (function, *values), names, record = (
+            part.split() for part in text.split(",")
+        )
+        rule = Rule(model, reset, "delay" in flags, "feedback" in flags)
+        parameters = tuple(float(value) for value in values)
+        spike_grad = SurrogateGradient(function, _FUNCTIONS[function], parameters)
+        return Call(rule, spike_grad, tuple(names), tuple(record))
+
+
+#: The surrogates that an operator can name.
+_FUNCTIONS: dict[str, type[SurrogateFunction]] = {
+    name: found
+    for name, found in vars(surrogate).items()
+    if isinstance(found, type) and issubclass(found, SurrogateFunction)
+}
+
+
+def run(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> tuple[ByName, ByName]:
+    """Run all steps, differentiably.
 
     Args:
         call: What to run.
         x: Input, (time, ...); (1, ...) for one that is the same at all times.
-        tensors: States to start from, each as one step's input, and numbers, each expandable
-            to that, as ``call`` names them.
+        steps: Number of steps.
+        tensors: States to start from, each as one step's input, and parameters, each
+            expandable to that, as ``call`` names them.
 
     Returns:
         What was recorded by name, each (time, ...), and the last states by name.
     """
     if is_traced() or type(x) is not Tensor:
-        out = torch.ops.snntorch.recurrence(x, [*tensors], *_spelled(call))
+        out = torch.ops.snntorch.unroll(x, [*tensors], steps, call.encode())
     else:
-        out = _Recurrence.apply(call, x, *tensors)  # type: ignore[no-untyped-call]
-    recorded = dict(zip(call.record, out, strict=False))
-    return recorded, dict(zip(call.rule.states, out[len(call.record) :], strict=True))
+        out = _Unroll.apply(call, steps, x, *tensors)  # type: ignore[no-untyped-call]
+    return call.by_place(out)
 
 
-def _forward(call: Call, x: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    old, values = unpack(call, tensors)
-    run = backend(x, values).forward
-    recorded, last = run(call.rule, values, x, call.steps, old, call.record)
+def _forward(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> list[Tensor]:
+    problem = call.problem(x, steps, tensors)
+    recorded, last = backend(x, problem.parameters).forward(problem, call.record)
     return [*(recorded[n] for n in call.record), *(last[n] for n in call.rule.states)]
 
 
 def _backward(
     call: Call,
     x: Tensor,
+    steps: int,
     tensors: Sequence[Tensor],
     grads: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
     """Return the gradients of x and of all tensors; None where none is needed."""
-    old, values = unpack(call, tensors)
-    kernels = plain if by_torch(grads) else backend(x, values)
-    given = {n: g for n, g in zip(call.record, grads, strict=False) if g is not None}
-    later = zip(call.rule.states, grads[len(call.record) :], strict=True)
-    last = {n: g for n, g in later if g is not None}
-    wanted = frozenset(n for n, need in zip(call.names, needs, strict=True) if need)
-    grad_x, grad_old, grad_values = kernels.backward(
-        call.rule, values, call.spike_grad, x, call.steps, old, given, last, wanted
+    problem = call.problem(x, steps, tensors)
+    kernels = PLAIN if by_torch(grads) else backend(x, problem.parameters)
+    given, last = (
+        {n: g for n, g in part.items() if g is not None} for part in call.by_place(grads)
     )
-    return [grad_x, *fitted({**grad_old, **grad_values._asdict()}, call, tensors, needs)]
+    wanted = frozenset(n for n, need in zip(call.names, needs, strict=True) if need)
+    grad_x, grad_old, grad_parameters = kernels.backward(problem, given, last, wanted)
+    return [grad_x, *fitted({**grad_old, **grad_parameters._asdict()}, call, tensors, needs)]
 
 
 def fitted(
@@ -141,112 +169,57 @@ def fitted(
     return [found[n].sum_to_size(v.shape) if need else None for n, v, need in parts]
 
 
-def unpack(call: Call, tensors: Sequence[Tensor]) -> tuple[States, Values]:
-    """Return states and numbers by name."""
-    named = dict(zip(call.names, tensors, strict=True))
-    numbers = {n: named.pop(n) for n in VALUES if n in named}
-    return named, Values(**numbers)
-
-
-class _Recurrence(torch.autograd.Function):
+class _Unroll(torch.autograd.Function):
     """One node of the graph. Keeps what came in, and nothing else."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.call = call
-        ctx.dtype = x.dtype
+    def forward(
+        ctx: Any, call: Call, steps: int, x: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.call, ctx.steps, ctx.dtype = call, steps, x.dtype
         ctx.save_for_backward(*to_save(x, *tensors))
         ctx.set_materialize_grads(False)
-        return tuple(_forward(call, x, tensors))
+        return tuple(_forward(call, x, steps, tensors))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         x, *tensors = unpacked(ctx, ctx.dtype)
-        return None, *_backward(ctx.call, x, tensors, grads, ctx.needs_input_grad[2:])
+        found = _backward(ctx.call, x, ctx.steps, tensors, grads, ctx.needs_input_grad[3:])
+        return None, None, *found
 
 
-# --- the same for the compiler: an operator takes tensors, numbers and strings ------------
-
-#: The surrogates that an operator can name.
-_FUNCTIONS: dict[str, type[SurrogateFunction]] = {
-    name: found
-    for name, found in vars(surrogate).items()
-    if isinstance(found, type) and issubclass(found, SurrogateFunction)
-}
+# --- the same for the compiler: an operator takes tensors, numbers and text ---------------
 
 
-def _spelled(call: Call) -> tuple[int, str, str, str, str, bool, str, list[float]]:
-    """Return a call as an operator takes it."""
-    rule, spike_grad, steps, names, record = call
-    numbers = [float(value) for value in spike_grad.values]
-    texts = (" ".join(names), " ".join(record), rule.model, rule.reset)
-    return steps, *texts, rule.delay, spike_grad.function_name, numbers
+@torch.library.custom_op("snntorch::unroll", mutates_args=())
+def _op(x: Tensor, tensors: Sequence[Tensor], steps: int, call: str) -> list[Tensor]:
+    return _forward(Call.decode(call), x, steps, tensors)
 
 
-def _read(
-    steps: int,
-    names: str,
-    record: str,
-    model: str,
-    reset: str,
-    delay: bool,
-    function: str,
-    numbers: Sequence[float],
-) -> Call:
-    """Undo `_spelled`."""
-    rule = Rule(model, reset, delay, "V" in names.split())
-    spike_grad = SurrogateGradient(function, _FUNCTIONS[function], tuple(numbers))
-    return Call(rule, spike_grad, steps, tuple(names.split()), tuple(record.split()))
-
-
-@torch.library.custom_op("snntorch::recurrence", mutates_args=())
-def _op(
-    x: Tensor,
-    tensors: Sequence[Tensor],
-    steps: int,
-    names: str,
-    record: str,
-    model: str,
-    reset: str,
-    delay: bool,
-    function: str,
-    numbers: Sequence[float],
-) -> list[Tensor]:
-    call = _read(steps, names, record, model, reset, delay, function, numbers)
-    return _forward(call, x, tensors)
-
-
-@torch.library.custom_op("snntorch::recurrence_backward", mutates_args=())
+@torch.library.custom_op("snntorch::unroll_backward", mutates_args=())
 def _backward_op(
     x: Tensor,
     tensors: Sequence[Tensor],
+    steps: int,
+    call: str,
     grads: Sequence[Tensor],
     given: Sequence[bool],
-    steps: int,
-    names: str,
-    record: str,
-    model: str,
-    reset: str,
-    delay: bool,
-    function: str,
-    numbers: Sequence[float],
 ) -> list[Tensor]:
-    call = _read(steps, names, record, model, reset, delay, function, numbers)
-    rest = iter(grads)
+    told, rest = Call.decode(call), iter(grads)
     every = [next(rest) if is_given else None for is_given in given]
     with recording():  # the derivative in plain torch is autograd's
-        grads_of = _backward(call, x, tensors, every, [True] * len(tensors))
+        grads_of = _backward(told, x, steps, tensors, every, [True] * len(tensors))
     pairs = zip(grads_of, (x, *tensors), strict=True)
     # what came in may come out, but not of an operator
-    shares = backend(x, unpack(call, tensors)[1]) is plain
+    shares = backend(x, told.unpack(tensors)[1]) is PLAIN
     return [g.to(like.dtype, copy=shares) for g, like in pairs if g is not None]
 
 
 @_op.register_fake
-def _(x: Tensor, tensors: Sequence[Tensor], *spelled: Any) -> list[Tensor]:
-    call = _read(*spelled)
-    recorded = [x.new_empty((call.steps, *x.shape[1:])) for _ in call.record]
-    return recorded + [x.new_empty(x.shape[1:]) for _ in call.rule.states]
+def _(x: Tensor, tensors: Sequence[Tensor], steps: int, call: str) -> list[Tensor]:
+    told, shape = Call.decode(call), x.shape[1:]
+    recorded = [x.new_empty((steps, *shape)) for _ in told.record]
+    return recorded + [x.new_empty(shape) for _ in told.rule.states]
 
 
 @_backward_op.register_fake
@@ -255,7 +228,7 @@ def _(x: Tensor, tensors: Sequence[Tensor], *rest: Any) -> list[Tensor]:
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    x, tensors, *ctx.spelled = inputs
+    x, tensors, *ctx.told = inputs
     ctx.save_for_backward(x, *tensors)
     ctx.set_materialize_grads(False)
 
@@ -264,8 +237,8 @@ def _op_backward(ctx: Any, grads: list[Tensor | None]) -> Any:
     x, *tensors = ctx.saved_tensors
     present = [grad for grad in grads if grad is not None]
     given = [grad is not None for grad in grads]
-    grad_x, *others = _backward_op(x, tensors, present, given, *ctx.spelled)
-    return grad_x, others, *(None for _ in ctx.spelled)
+    grad_x, *others = _backward_op(x, tensors, *ctx.told, present, given)
+    return grad_x, others, None, None
 
 
 _op.register_autograd(_op_backward, setup_context=_keep)

@@ -8,17 +8,20 @@ at the end.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snntorch._kernels.autograd import Call, backend, by_torch, fitted, to_save, unpack, unpacked
+from snntorch._kernels.autograd import Call, by_torch, fitted, to_save, unpacked
+from snntorch._kernels.backends import backend
 from snntorch._kernels.cpu import binding as cpu
+from snntorch._kernels.cpu.memory import TABULATED, Args
 from snntorch._kernels.cpu.pool import empty
-from snntorch._kernels.plain import gradients, step
-from snntorch._kernels.problem import States, Values
+from snntorch._kernels.plain import gradients, one_step
+from snntorch._kernels.problem import ByName, Problem
 
 #: Bytes at whose multiples torch begins a tensor.
 ALIGNMENT = 64
@@ -26,41 +29,50 @@ ALIGNMENT = 64
 AtStep = Callable[[int], None]
 
 
-def recur_dense(
-    call: Call, weight: Tensor, bias: Tensor | None, x: Tensor, tensors: tuple[Tensor, ...]
-) -> tuple[States, States]:
-    """Run all steps, differentiably; see `autograd.recur`.
+def run_dense(
+    call: Call,
+    weight: Tensor,
+    bias: Tensor | None,
+    x: Tensor,
+    steps: int,
+    tensors: tuple[Tensor, ...],
+) -> tuple[ByName, ByName]:
+    """Run all steps, differentiably; see `autograd.run`.
 
     Args:
         call: What to run. What comes back is the state "spk", so V is 1.
         weight: Of the dense layer.
         bias: Of the dense layer.
         x: Input, (time, ...); (1, ...) for one that is the same at all times.
-        tensors: States and numbers, as ``call`` names them.
+        steps: Number of steps.
+        tensors: States and parameters, as ``call`` names them.
 
     Returns:
         What was recorded by name, each (time, ...), and the last states by name.
     """
-    out = _Dense.apply(call, weight, bias, x, *tensors)  # type: ignore[no-untyped-call]
-    recorded = dict(zip(call.record, out, strict=False))
-    return recorded, dict(zip(call.rule.states, out[len(call.record) :], strict=True))
+    return call.by_place(_Dense.apply(call, steps, weight, bias, x, *tensors))  # type: ignore[no-untyped-call]
 
 
 class _Dense(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, call: Call, weight: Tensor, bias: Tensor | None, x: Tensor, *tensors: Tensor
+        ctx: Any,
+        call: Call,
+        steps: int,
+        weight: Tensor,
+        bias: Tensor | None,
+        x: Tensor,
+        *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        start, values = unpack(call, tensors)
-        came, over_time = _room(x, call.steps), {n: _room(x, call.steps) for n in call.rule.states}
-        run = _Run(call, values, x, start, came, over_time)
+        came, over_time = _room(x, steps), {n: _room(x, steps) for n in call.rule.states}
+        run = _Run(call.problem(x, steps, tensors), came, over_time)
         forward = _forward(run)
-        spk = start["spk"]
-        for t in range(call.steps):
+        spk = run.problem.old["spk"]
+        for t in range(steps):
             _feed_back(spk, weight, bias, came[t])
             forward(t)
             spk = over_time["spk"][t]
-        ctx.call, ctx.dtype = call, x.dtype
+        ctx.call, ctx.steps, ctx.dtype = call, steps, x.dtype
         ctx.set_materialize_grads(False)
         kept = [came, *over_time.values()]
         ctx.save_for_backward(*to_save(weight, bias, x, *tensors), *to_save(*kept))
@@ -72,44 +84,44 @@ class _Dense(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
-        names, count = call.rule.states, len(call.names)
+        steps, names, count = ctx.steps, call.rule.states, len(call.names)
         weight, bias, x, *rest = unpacked(ctx, ctx.dtype)
         tensors, came = rest[:count], rest[count]
         over_time = dict(zip(names, rest[count + 1 :], strict=True))
         if by_torch(grads):
-            found = _backward_by_torch(call, weight, bias, x, tensors, grads)
-            needs = zip(found, ctx.needs_input_grad[1:], strict=True)
-            return None, *(grad if need else None for grad, need in needs)
-        start, values = unpack(call, tensors)
-        run = _Run(call, values, x, start, came, over_time)
-        needs = ctx.needs_input_grad[4:]
-        outside = {n: g for n, g in zip(call.record, grads, strict=False) if g is not None}
-        final = zip(names, grads[len(call.record) :], strict=True)
+            found = _backward_by_torch(call, steps, weight, bias, x, tensors, grads)
+            needs = zip(found, ctx.needs_input_grad[2:], strict=True)
+            return None, None, *(grad if need else None for grad, need in needs)
+        run = _Run(call.problem(x, steps, tensors), came, over_time)
+        needs = ctx.needs_input_grad[5:]
+        recorded, final = call.by_place(grads)
+        outside = {n: g for n, g in recorded.items() if g is not None}
         wanted = [n for n, need in zip(call.names, needs, strict=True) if need and n not in names]
         carry, totals = ({n: x.new_zeros(x.shape[1:]) for n in which} for which in (names, wanted))
-        for name, grad in final:
+        for name, grad in final.items():
             if grad is not None:
                 carry[name].copy_(grad)
-        each, features = _room(x, call.steps), x.shape[-1]
-        rows, through = each.view(call.steps, -1, features), carry["spk"].view(-1, features)
+        each, features = _room(x, steps), x.shape[-1]
+        rows, through = each.view(steps, -1, features), carry["spk"].view(-1, features)
         backward = _backward(run, outside, carry, each, totals)
-        for t in reversed(range(call.steps)):
+        for t in reversed(range(steps)):
             backward(t)
             torch.mm(rows[t], weight, out=through)
         grad_weight = grad_bias = None
-        if ctx.needs_input_grad[1]:
-            spikes = over_time["spk"][:-1].reshape(-1, features)
-            first = start["spk"].reshape(-1, features)
-            grad_weight = torch.addmm(rows[0].t() @ first, rows[1:].flatten(0, 1).t(), spikes)
         if ctx.needs_input_grad[2]:
+            spikes = over_time["spk"][:-1].reshape(-1, features)
+            first = run.problem.old["spk"].reshape(-1, features)
+            grad_weight = torch.addmm(rows[0].t() @ first, rows[1:].flatten(0, 1).t(), spikes)
+        if ctx.needs_input_grad[3]:
             grad_bias = rows.flatten(0, 1).sum(0)
-        grad_x = each if len(x) > 1 or call.steps == 1 else each.sum(0, keepdim=True)
+        grad_x = each if len(x) > 1 or steps == 1 else each.sum(0, keepdim=True)
         others = fitted({**totals, **carry}, call, tensors, needs)
-        return None, grad_weight, grad_bias, grad_x, *others
+        return None, None, grad_weight, grad_bias, grad_x, *others
 
 
 def _backward_by_torch(
     call: Call,
+    steps: int,
     weight: Tensor,
     bias: Tensor | None,
     x: Tensor,
@@ -120,13 +132,13 @@ def _backward_by_torch(
     given = [at for at, grad in enumerate(grads) if grad is not None]
 
     def run(weight: Tensor, x: Tensor, *others: Tensor) -> list[Tensor]:
-        start, values = unpack(call, others[: len(tensors)])
+        problem = call.problem(x, steps, others[: len(tensors)])
         rows: dict[str, list[Tensor]] = {name: [] for name in call.record}
-        states = start
-        for t in range(call.steps):
+        states = problem.old
+        for t in range(steps):
             came = F.linear(states["spk"], weight, *others[len(tensors) :])
-            now = x[t if len(x) > 1 else 0]
-            states = step(call.rule, values, call.spike_grad, now, {**states, "spk": came})
+            old = {**states, "spk": came}
+            states = one_step(call.rule, problem.parameters, call.spike_grad, problem.at(t), old)
             for name, row in rows.items():
                 row.append(states[name])
         out = [torch.stack(row) for row in rows.values()]
@@ -159,50 +171,47 @@ def _feed_back(spk: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) ->
 class _Run(NamedTuple):
     """What forward and backward share; came[t] is what came back at step t."""
 
-    call: Call
-    values: Values
-    x: Tensor
-    start: States
+    problem: Problem
     came: Tensor
-    over_time: States
+    over_time: ByName
 
-    def at(self, t: int) -> tuple[Tensor, States]:
-        """Return step t's input, as a sequence of one, and what it starts from."""
-        row = self.x[t : t + 1] if len(self.x) > 1 else self.x
-        states = {n: rows[t - 1] for n, rows in self.over_time.items()} if t else self.start
-        return row, {**states, "spk": self.came[t]}
+    def at(self, t: int) -> Problem:
+        """Return step t as a problem of its own."""
+        problem, x = self.problem, self.problem.x
+        old = {n: rows[t - 1] for n, rows in self.over_time.items()} if t else problem.old
+        row = x[t : t + 1] if len(x) > 1 else x
+        return replace(problem, x=row, steps=1, old={**old, "spk": self.came[t]})
 
-    def arguments(self, spike_grad: tuple[float, ...] = cpu.TABULATED) -> cpu.Args:
+    def arguments(self, spike_grad: tuple[float, ...] = TABULATED) -> Args:
         """Return the same for the compiled kernel, at any step."""
-        rule, _, steps, *_ = self.call
-        args = cpu.arguments(rule, self.values, self.x[:1], 1, {}, spike_grad)
-        args.follow(cpu.X, self.x, steps)
-        args.follow(cpu.FROM["spk"], self.came, steps)
+        problem, steps = self.problem, self.problem.steps
+        args = cpu.arguments(replace(problem, x=problem.x[:1], steps=1), spike_grad)
+        args.follow(args.place("x"), problem.x, steps)
+        args.follow(args.place("from", "spk"), self.came, steps)
         for name, rows in self.over_time.items():
             if name != "spk":
-                args.follow(cpu.FROM[name], rows, steps, before=self.start[name])
+                args.follow(args.place("from", name), rows, steps, before=problem.old[name])
         return args
 
 
 def _forward(run: _Run) -> AtStep:
     """Return what runs step t and puts its states where they belong."""
-    kernels = backend(run.x, run.values)
+    kernels = backend(run.problem.x, run.problem.parameters)
     if kernels is cpu:
         args = run.arguments()
         for name, rows in run.over_time.items():
-            args.follow(cpu.TO[name], rows, len(rows))
+            args.follow(args.place("to", name), rows, len(rows))
         return lambda t: args.call("snn_forward", t)
 
-    def one_step(t: int) -> None:
-        row, old = run.at(t)
-        _, states = kernels.forward(run.call.rule, run.values, row, 1, old, ())
+    def at_step(t: int) -> None:
+        _, states = kernels.forward(run.at(t), ())
         for name, state in states.items():
             run.over_time[name][t] = state
 
-    return one_step
+    return at_step
 
 
-def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: States) -> AtStep:
+def _backward(run: _Run, outside: ByName, carry: ByName, each: Tensor, totals: ByName) -> AtStep:
     """Return what goes back through step t.
 
     Args:
@@ -211,17 +220,17 @@ def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: S
         carry: Those that come from later steps, to be replaced by those for earlier ones; the
             spikes' has to go through the dense layer first.
         each: Where to put the gradient of the input, and so of what came back, at each step.
-        totals: Gradients of the numbers, to be added to.
+        totals: Gradients of the parameters, to be added to.
     """
-    kernels, rule, spike_grad = backend(run.x, run.values), run.call.rule, run.call.spike_grad
-    known = cpu.surrogate_number(spike_grad)
-    if kernels is cpu and known != cpu.TABULATED:
+    kernels = backend(run.problem.x, run.problem.parameters)
+    known = cpu.surrogate_number(run.problem.spike_grad) if kernels is cpu else TABULATED
+    if known != TABULATED:
         args = run.arguments(known)
-        args.follow(cpu.GRAD_X, each, len(each))
-        args.point_all(cpu.LAST, carry)
-        args.point_all(cpu.TO, {n: c for n, c in carry.items() if n != "spk"})
+        args.follow(args.place("grad_x"), each, len(each))
+        args.point_all("last_grads", carry)
+        args.point_all("to", {n: c for n, c in carry.items() if n != "spk"})
         for name, grad in outside.items():
-            args.follow(cpu.ROW[name], grad, len(each))
+            args.follow(args.place("rows", name), grad, len(each))
         parts = {n: torch.empty_like(total) for n, total in totals.items()}
         args.learn(parts)
 
@@ -232,17 +241,14 @@ def _backward(run: _Run, outside: States, carry: States, each: Tensor, totals: S
 
         return native_step
 
-    def one_step(t: int) -> None:
-        row, old = run.at(t)
+    def at_step(t: int) -> None:
         last = {n: c + outside[n][t] if n in outside else c for n, c in carry.items()}
-        part, states, numbers = kernels.backward(
-            rule, run.values, spike_grad, row, 1, old, {}, last, frozenset(totals)
-        )
+        part, states, found = kernels.backward(run.at(t), {}, last, frozenset(totals))
         each[t] = part[0]
         for name, grad in states.items():
             carry[name].copy_(grad)
         for name, total in totals.items():
-            part = getattr(numbers, name)  # each neuron's own, or in plain torch their sum
+            part = getattr(found, name)  # each neuron's own, or in plain torch their sum
             totals[name] = total.sum_to_size(part.shape).add_(part)
 
-    return one_step
+    return at_step

@@ -39,6 +39,6 @@ def cleared(times: Tensor, state: Tensor) -> Tensor:
 
 
 def in_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return a number as one of a dtype, so that it does not decide that of a result."""
+    """Return a parameter as one of a dtype, so that it does not decide that of a result."""
     # without dimensions it does not take part in torch's promotion
     return value if value.dtype == dtype or not value.dim() else value.to(dtype)

@@ -1,4 +1,4 @@
-"""The recurrence in plain torch: the reference for each kernel, and the path where there is none.
+"""The equations in plain torch: the reference for each kernel, and the path where there is none.
 
 The derivative is autograd's; between forward and backward nothing is kept but what came in.
 """
@@ -6,13 +6,14 @@ The derivative is autograd's; between forward and backward nothing is kept but w
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from snntorch._kernels.equations import cleared, decayed, dropped
-from snntorch._kernels.problem import VALUES, Rule, States, Values
-from snntorch.surrogate import SurrogateGradient, spikes
+from snntorch._kernels.problem import ByName, Parameters, Problem, Rule
+from snntorch.surrogate import spikes
 
 #: What a plan says of this path.
 DESCRIPTION = "plain torch operations"
@@ -20,22 +21,22 @@ DESCRIPTION = "plain torch operations"
 Fire = Callable[[Tensor], Tensor]
 
 
-def step(rule: Rule, values: Values, fire: Fire, x: Tensor, old: States) -> States:
+def one_step(rule: Rule, parameters: Parameters, fire: Fire, x: Tensor, old: ByName) -> ByName:
     """Run one step; returns its spikes and what the next one starts from.
 
     Args:
-        rule: What the recurrence does.
-        values: Its numbers.
+        rule: What the neuron does.
+        parameters: Its parameters.
         fire: A Heaviside step, with whatever gradient.
         x: Input of the step.
         old: The states to start from.
     """
-    threshold, beta, alpha, tau, V, graded = values
+    threshold, beta, alpha, tau, V, graded = parameters
     mem = old["mem"]
     fired = mem > threshold
     if rule.reset == "zero_old":
         mem = cleared(fired, mem)
-    new: States = {}
+    new: ByName = {}
     if alpha is None:
         new["mem"] = decayed(beta, mem) + x
         if V is not None:
@@ -50,102 +51,78 @@ def step(rule: Rule, values: Values, fire: Fire, x: Tensor, old: States) -> Stat
             new["inh"] = decayed(beta, old["inh"]) - x
             new["mem"] = tau * (new["syn"] + new["inh"])
     if rule.reset != "zero_old":
-        new = _reset(rule, values, fired, new)
+        new = _reset(rule, parameters, fired, new)
     crossing = fire(new["mem"] - threshold)
     if not rule.delay:
-        new = _reset(rule, values, crossing - fired.to(crossing.dtype), new)
+        new = _reset(rule, parameters, crossing - fired.to(crossing.dtype), new)
     return {**new, "spk": crossing if graded is None else crossing * graded}
 
 
-def _reset(rule: Rule, values: Values, times: Tensor, states: States) -> States:
+def _reset(rule: Rule, parameters: Parameters, times: Tensor, states: ByName) -> ByName:
     """Reset where ``times`` is true, or so often: 0, 1, or -1 to take one back."""
     if rule.reset == "none":
         return states
     if rule.clears:
         return {n: cleared(times, s) if n in rule.cleared else s for n, s in states.items()}
-    drop = dropped(times, values.threshold.to(states["mem"].dtype))
+    drop = dropped(times, parameters.threshold.to(states["mem"].dtype))
     if rule.reset == "soft":
-        drop = values.beta * drop
+        drop = parameters.beta * drop
     states = {**states, "mem": states["mem"] - drop}
-    if values.tau is not None:
-        states["syn"] = states["syn"] - drop / values.tau
+    if parameters.tau is not None:
+        states["syn"] = states["syn"] - drop / parameters.tau
     return states
 
 
-def forward(
-    rule: Rule,
-    values: Values,
-    x: Tensor,
-    steps: int,
-    old: States,
-    record: tuple[str, ...],
-    fire: Fire = spikes,
-) -> tuple[States, States]:
-    """Run all steps.
+def available() -> str | None:
+    """Return None, as torch is everywhere."""
+    return None
 
-    Args:
-        rule: What the recurrence does.
-        values: Its numbers.
-        x: Input, (time, ...), or with one step for an input that is the same at all times.
-        steps: Number of steps.
-        old: The states to start from.
-        record: What to return for all times, of `RECORDS`.
-        fire: A Heaviside step, with whatever gradient.
 
-    Returns:
-        What was recorded, each (time, ...), and the last states, those fed back included.
-    """
+def why_not(x: Tensor, parameters: Parameters) -> str | None:
+    """Return None, as torch takes everything."""
+    return None
+
+
+def forward(problem: Problem, record: tuple[str, ...]) -> tuple[ByName, ByName]:
+    """Run all steps, see `Backend.forward`."""
+    return _forward(problem, record, spikes)
+
+
+def _forward(problem: Problem, record: tuple[str, ...], fire: Fire) -> tuple[ByName, ByName]:
     rows: dict[str, list[Tensor]] = {name: [] for name in record}
-    states = old
-    for t in range(steps):
-        states = step(rule, values, fire, x[t if len(x) > 1 else 0], states)
+    states = problem.old
+    for t in range(problem.steps):
+        states = one_step(problem.rule, problem.parameters, fire, problem.at(t), states)
         for name in record:
             rows[name].append(states[name])
-    return {n: torch.stack(row) for n, row in rows.items()}, {n: states[n] for n in rule.states}
+    last = {name: states[name] for name in problem.rule.states}
+    return {name: torch.stack(row) for name, row in rows.items()}, last
 
 
 def backward(
-    rule: Rule,
-    values: Values,
-    spike_grad: SurrogateGradient,
-    x: Tensor,
-    steps: int,
-    old: States,
-    grads: States,
-    last_grads: States,
-    needs: frozenset[str] = frozenset(VALUES),
-) -> tuple[Tensor, States, Values]:
-    """Return the gradients of all inputs of `forward`, by autograd of it.
+    problem: Problem, grads: ByName, last_grads: ByName, needs: frozenset[str]
+) -> tuple[Tensor, ByName, Parameters]:
+    """Return the gradients of all inputs by autograd of `forward`, see `Backend.backward`.
 
     Where autograd records, as under ``create_graph=True``, they have gradients of their own.
-
-    Args:
-        rule: As the other arguments, see `forward`.
-        values: The numbers.
-        spike_grad: Surrogate gradient of S.
-        x: Input.
-        steps: Number of steps.
-        old: The states at the start.
-        grads: Gradients of what was recorded, (time, ...), where there are any.
-        last_grads: Gradients of the last states, where there are any.
-        needs: Names of the numbers whose gradients are wanted.
-
-    Returns:
-        Gradients of ``x``, of the states at the start, and of the numbers.
     """
-    numbers = {n: v for n, v in values._asdict().items() if v is not None and n in needs}
+    wanted = {n: one for n, one in problem.parameters.given().items() if n in needs}
 
     def run(x: Tensor, *tensors: Tensor) -> list[Tensor]:
-        states = dict(zip(old, tensors, strict=False))
-        seen = values._replace(**dict(zip(numbers, tensors[len(old) :], strict=True)))
-        recorded, last = forward(rule, seen, x, steps, states, tuple(grads), spike_grad)
+        old = dict(zip(problem.old, tensors, strict=False))
+        learned = dict(zip(wanted, tensors[len(old) :], strict=True))
+        parameters = problem.parameters._replace(**learned)
+        again = replace(problem, x=x, old=old, parameters=parameters)
+        recorded, last = _forward(again, tuple(grads), problem.spike_grad)
         return [*recorded.values(), *(last[n] for n in last_grads)]
 
     outside = [*grads.values(), *last_grads.values()]
-    grad_x, *rest = gradients(run, [x, *old.values(), *numbers.values()], outside)
-    grad_old = dict(zip(old, rest, strict=False))
-    found = dict(zip(numbers, rest[len(old) :], strict=True))
-    return grad_x, grad_old, Values(*(found.get(n) for n in VALUES))  # type: ignore[arg-type]
+    inputs = [problem.x, *problem.old.values(), *wanted.values()]
+    grad_x, *rest = gradients(run, inputs, outside)
+    grad_old = dict(zip(problem.old, rest, strict=False))
+    found = dict(zip(wanted, rest[len(grad_old) :], strict=True))
+    every = problem.parameters._asdict()
+    return grad_x, grad_old, Parameters(**{n: found.get(n) for n in every})  # type: ignore[arg-type]
 
 
 def gradients(

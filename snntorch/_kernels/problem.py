@@ -1,13 +1,13 @@
-"""The recurrence that every kernel runs: its models, its rules and its numbers.
+"""What every kernel computes: models, rules, parameters, and one problem made of them.
 
-One model covers the integrate-and-fire neurons. From the states at t-1, with decay rates
-alpha, beta, feedback weight V, threshold theta and spike size g, step t is
+One set of equations covers the integrate-and-fire neurons. From the states at t-1, with decay
+rates alpha, beta, feedback weight V, threshold theta and spike size g, step t is
 
     R   = H(mem' - theta)                        which spikes reset; 0 without reset
     x   = x[t] + V spk'                          with feedback
     leaky      pre = beta mem' + x               mem' = 0 where R, with reset "zero_old"
     synaptic   syn = alpha syn' + x, pre = beta mem' + syn
-    alpha      syn = alpha syn' + x, inh = beta inh' - x, pre = tau (syn + inh)
+    alpha      syn = alpha syn' + x, inh = beta inh' - x[t], pre = tau (syn + inh)
     U   = pre - R drop                           drop = theta, or beta theta, or 0
           (1 - R) pre                            with reset "zero"
     S   = H(U - theta), spk = g S
@@ -20,11 +20,17 @@ linear: the gradient of the states at t-1 follows from that at t, whatever the s
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-States = dict[str, Tensor]
+from snntorch._checks import expect, expect_choice
+from snntorch.surrogate import SurrogateGradient
+
+#: States, their gradients, or what was recorded of them, by name.
+ByName = dict[str, Tensor]
 
 #: States that each model has, besides spk with feedback, in the order of its arguments.
 STATES = {
@@ -34,18 +40,20 @@ STATES = {
 }
 #: Which of them a reset to zero clears.
 CLEARS = {"leaky": (True,), "synaptic": (False, True), "alpha": (True, True, True)}
+#: Parameters that a model has besides those that all have.
+RATES = {"leaky": (), "synaptic": ("alpha",), "alpha": ("alpha", "tau")}
+#: What a reset can be.
+RESETS = ("none", "subtract", "soft", "zero", "zero_old")
 #: Every name that `record` can ask for, in the order of what is returned.
 RECORDS = ("spk", "syn", "inh", "mem")
-#: The numbers that the recurrence is made of; those that a model has no use for are None.
-VALUES = ("threshold", "beta", "alpha", "tau", "V", "graded")
 
 
 class Rule(NamedTuple):
-    """What a recurrence does, apart from its numbers.
+    """What a neuron does, apart from its parameters.
 
     Attributes:
         model: "leaky", "synaptic" or "alpha".
-        reset: "none", "subtract", "soft", "zero" or "zero_old".
+        reset: One of `RESETS`.
         delay: Whether a spike resets in the next step, not in its own.
         feedback: Whether spikes come back by V.
     """
@@ -71,9 +79,14 @@ class Rule(NamedTuple):
         """Names of the states, the spikes fed back first."""
         return ("spk", *STATES[self.model]) if self.feedback else STATES[self.model]
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters without which it cannot run; ``graded`` may be left out."""
+        return ("threshold", "beta", *RATES[self.model], *(("V",) if self.feedback else ()))
 
-class Values(NamedTuple):
-    """The numbers, each broadcastable to one step's input; None where there is no use."""
+
+class Parameters(NamedTuple):
+    """The parameters, each broadcastable to one step's input; None where there is no use."""
 
     threshold: Tensor
     beta: Tensor
@@ -82,15 +95,77 @@ class Values(NamedTuple):
     V: Tensor | None = None
     graded: Tensor | None = None
 
+    def given(self) -> ByName:
+        """Return those that there are, by name."""
+        return {name: one for name, one in self._asdict().items() if one is not None}
 
-def expands(value: Tensor, step: Tensor) -> bool:
-    """Return whether a number leaves shape and dtype of a step as they are."""
-    if value.dim() == 0:
+
+#: The parameters of all models.
+PARAMETERS = Parameters._fields
+
+
+def expands(parameter: Tensor, step: Tensor) -> bool:
+    """Return whether a parameter leaves shape and dtype of a step as they are."""
+    if parameter.dim() == 0:
         return True
-    sizes = zip(reversed(value.shape), reversed(step.shape), strict=False)
+    sizes = zip(reversed(parameter.shape), reversed(step.shape), strict=False)
     return (
-        value.dtype == step.dtype
-        and value.device == step.device
-        and value.dim() <= step.dim()
+        parameter.dtype == step.dtype
+        and parameter.device == step.device
+        and parameter.dim() <= step.dim()
         and all(own in (1, size) for own, size in sizes)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """All that a kernel is told: it can be run as it stands, or was not made.
+
+    Attributes:
+        rule: What the neuron does.
+        parameters: Its parameters.
+        spike_grad: Surrogate gradient of its spikes.
+        x: Input, (time, ...), or with one step for an input that is the same at all times.
+        steps: Number of time steps.
+        old: The states to start from, each as one step's input.
+
+    Raises:
+        ValueError: If these do not fit each other.
+    """
+
+    rule: Rule
+    parameters: Parameters
+    spike_grad: SurrogateGradient
+    x: Tensor
+    steps: int
+    old: ByName
+
+    def __post_init__(self) -> None:
+        rule, x = self.rule, self.x
+        expect_choice("a kernel", "model", rule.model, tuple(STATES))
+        expect_choice("a kernel", "reset", rule.reset, RESETS)
+        given = self.parameters.given()
+        needed, left_out = {*rule.parameters}, {"graded"}
+        fits = needed <= given.keys() <= needed | left_out
+        expect(fits, "a kernel", f"parameters {rule.parameters}", tuple(given))
+        rows, steps = f"`x` of 1 or {self.steps} steps", tuple(x.shape)
+        expect(x.dim() > 0 and len(x) in (1, self.steps), "a kernel", rows, steps)
+        shape = x.shape[1:]
+        expect(self.old.keys() == {*rule.states}, "a kernel", f"states {rule.states}", [*self.old])
+        for name, state in self.old.items():
+            like = f"`{name}` like a step, {tuple(shape)} of {x.dtype}"
+            same = state.shape == shape and state.dtype == x.dtype
+            expect(same, "a kernel", like, f"{tuple(state.shape)} of {state.dtype}")
+        for name, one in given.items():
+            into = f"`{name}` that expands to a step, {tuple(shape)} of {x.dtype}"
+            got = f"{tuple(one.shape)} of {one.dtype} on {one.device}"
+            expect(expands(one, x[0]), "a kernel", into, got)
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of one step."""
+        return self.x.shape[1:]
+
+    def at(self, t: int) -> Tensor:
+        """Return the input of step ``t``."""
+        return self.x[t if len(self.x) > 1 else 0]

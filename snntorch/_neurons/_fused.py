@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from snntorch._kernels.autograd import to_save
-from snntorch._kernels.step import covers, run_step
-from snntorch._neurons._unroll import equation, reset_of
+from snntorch._kernels.step import run_step, surrogate_for
+from snntorch._neurons._covered import equation, reset_of, why_stepped
 
 if TYPE_CHECKING:
     from snntorch._neurons.neurons import SpikingNeuron
@@ -19,29 +19,23 @@ def fused_step(
     neuron: SpikingNeuron, x: Tensor, states: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Run one step; returns spikes and new states, or None if the kernel does not cover it."""
-    spike_grad: Any = neuron.spike_grad
-    if (
-        not covers(spike_grad, x)
-        or neuron._overridden
-        or not neuron.__dict__.keys().isdisjoint(neuron._settable)
-        or neuron.inhibition
-        or neuron.state_quant
-    ):
+    spike_grad = surrogate_for(neuron.spike_grad, x)
+    if spike_grad is None or why_stepped(neuron) is not None:
         return None
     found = _told(neuron, x) if neuron._tells_model else equation(neuron, x)
     if found is None:
         return None
-    model, drive, numbers = found
-    fed = "V" in numbers
-    if "through" in numbers:
-        came = numbers.pop("through")(*to_save(states[0]))
-        fed, states = True, (came, *states[1:])  # V is 1
-    rule = (model, reset_of(neuron), bool(neuron.reset_delay), fed)
-    done = run_step(rule, spike_grad, drive, states, numbers)
+    model, current, parameters = found
+    feedback = "V" in parameters
+    if "through" in parameters:
+        recurrent = parameters.pop("through")(*to_save(states[0]))
+        feedback, states = True, (recurrent, *states[1:])  # V is 1
+    rule = (model, reset_of(neuron), bool(neuron.reset_delay), feedback)
+    done = run_step(rule, spike_grad, current, states, parameters)
     if done is None:
         return None
     spk, *new = done
-    return spk, (spk, *new) if fed else tuple(new)
+    return spk, (spk, *new) if feedback else tuple(new)
 
 
 def _told(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]] | None:
@@ -49,21 +43,21 @@ def _told(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]
     feedback, model = neuron._feedback(), neuron.model
     if feedback is None or model is None:
         return None
-    numbers: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     buffers = neuron._buffers
-    for name, own, is_rate in _own_numbers(type(neuron)):  # type: ignore[arg-type]
+    for name, own, is_rate in _own_parameters(type(neuron)):  # type: ignore[arg-type]
         value: Any = buffers.get(own)
         if type(value) is Tensor and not value.dim() and not value.requires_grad and value.is_cpu:
             value = value.item()
-            numbers[name] = min(max(value, 0.0), 1.0) if is_rate else value
+            parameters[name] = min(max(value, 0.0), 1.0) if is_rate else value
         else:
-            numbers[name] = neuron._decay(own) if is_rate else neuron._value(own)
-    return model, x, numbers | feedback if feedback else numbers
+            parameters[name] = neuron._decay(own) if is_rate else neuron._value(own)
+    return model, x, parameters | feedback if feedback else parameters
 
 
 @functools.cache
-def _own_numbers(cls: type[SpikingNeuron]) -> tuple[tuple[str, str, bool], ...]:
-    """Return what a kernel calls the numbers of a class, its own names, and which are rates."""
+def _own_parameters(cls: type[SpikingNeuron]) -> tuple[tuple[str, str, bool], ...]:
+    """Return what a kernel calls the parameters of a class, its own names, and which are rates."""
     names = {**{n: n for n in cls._step_names}, "threshold": "threshold"}
     names["graded"] = "graded_spikes_factor"
     return tuple((name, own, own in cls.decay_names) for name, own in names.items())

@@ -156,7 +156,7 @@ class RecurrentLIF(LIF):
     def _tie(self) -> None:
         """Let the feedback use this neuron's V, which its state_dict holds."""
         layer = self._modules.get("recurrent")
-        if isinstance(layer, RecurrentOneToOne) and "V" in self._numbers:
+        if isinstance(layer, RecurrentOneToOne) and "V" in self._parameter_names:
             layer._neuron = weakref.ref(self)
             if layer.V is not self._value("V"):
                 layer.V = self._value("V")

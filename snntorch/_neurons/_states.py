@@ -118,7 +118,7 @@ def _leave_to_each_process(module: nn.Module, name: str, submodule: nn.Module | 
             f"{path}.{state}" if path else state
             for path, part in submodule.named_modules()
             if isinstance(part, StateModule)
-            for state in part._non_persistent_buffers_set.difference(part._numbers)
+            for state in part._non_persistent_buffers_set.difference(part._parameter_names)
         )
 
 

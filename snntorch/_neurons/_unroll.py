@@ -9,20 +9,18 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
-from snntorch._kernels import plain
-from snntorch._kernels.autograd import Call, backend, recur
-from snntorch._kernels.cpu import binding as cpu
-from snntorch._kernels.cuda import launch as cuda
-from snntorch._kernels.dense import recur_dense
+from snntorch._kernels import covers
+from snntorch._kernels.autograd import Call, run
+from snntorch._kernels.backends import COMPILED, PLAIN, backend
+from snntorch._kernels.dense import run_dense
 from snntorch._kernels.equations import in_dtype
-from snntorch._kernels.problem import Rule, Values, expands
-from snntorch._torch import PLAIN, is_hooked, is_traced, is_transformed
-from snntorch.surrogate import SurrogateFunction, SurrogateGradient
+from snntorch._kernels.problem import Parameters, Rule
+from snntorch._neurons._covered import equation, reset_of, why_stepped
+from snntorch._torch import PLAIN as PLAIN_TENSORS
+from snntorch._torch import is_hooked, is_traced, is_transformed
 
 if TYPE_CHECKING:
     from snntorch._neurons.neurons import SpikingNeuron
-
-_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 class Sequence(NamedTuple):
@@ -97,21 +95,21 @@ def unroll_neuron(
     )
     prepared = _prepare(neuron, x, given, names)
     if isinstance(prepared, _Prepared):
-        run: Any = _by_kernel(neuron, prepared, names)
+        out: Any = _by_kernel(neuron, prepared, names)
     else:
         rows = []
         for t in range(x.steps):
-            out = neuron(x.at(t), *(given if t == 0 else ()))
-            rows.append(out if record is None else _pick(neuron, out, names))
-        run = stacked(neuron, rows)
+            one = neuron(x.at(t), *(given if t == 0 else ()))
+            rows.append(one if record is None else _pick(neuron, one, names))
+        out = stacked(neuron, rows)
         if record is None:
-            return run
+            return out
     alone = isinstance(record, str) or (record is None and len(names) == 1)
-    return run[0] if alone else run
+    return out[0] if alone else out
 
 
 def _widened(x: Sequence, shape: torch.Size) -> Sequence:
-    """Return an input whose steps have the shape to which the numbers expand them."""
+    """Return an input whose steps have the shape to which its parameters expand them."""
     rows = x.rows
     if rows.shape[1:] == shape:
         return x
@@ -140,30 +138,14 @@ def stacked(module: nn.Module, rows: list[Any]) -> Any:
     return pytree.tree_map(stack, *rows)
 
 
-def equation(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]] | None:
-    """Return model, drive and all numbers of a neuron for a kernel; None if none knows it."""
-    found = neuron.recurrence(x)
-    if found is None or not neuron._clears_as(found[0]):
-        return None
-    numbers = found[2]
-    numbers["threshold"] = neuron._value("threshold")
-    numbers["graded"] = neuron._value("graded_spikes_factor")
-    return found
-
-
-def reset_of(neuron: SpikingNeuron) -> str:
-    """Return what a kernel calls a neuron's reset."""
-    mechanism = neuron._reset_mechanism
-    return "zero_old" if mechanism == "zero" and neuron.zeroes_old_states else mechanism
-
-
 class _Prepared(NamedTuple):
     """What a kernel gets, and what the neuron calls its states."""
 
     call: Call
-    drive: Tensor
+    current: Tensor
+    steps: int
     tensors: tuple[Tensor, ...]
-    dense: nn.Linear | None
+    recurrent: nn.Linear | None
     inner: dict[str, str]
 
 
@@ -174,7 +156,7 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     names: tuple[str, ...] = (),
 ) -> _Prepared | str:
     """Return what a kernel gets to run all steps, or why the neuron is stepped."""
-    reason = why_stepped(neuron)
+    reason = why_not(neuron)
     if reason is not None:
         return reason
     if is_transformed():
@@ -184,90 +166,64 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     found = equation(neuron, x.rows)
     if found is None:
         return "no kernel knows its equation"
-    if x.rows.dtype not in _DTYPES:
-        return f"no kernel takes input of {x.rows.dtype}"
-    model, drive, numbers = found
-    dense: nn.Module | None = numbers.pop("through", None)
-    if dense is not None:
-        if not isinstance(dense, nn.Linear):
-            return f"no kernel feeds spikes back through {type(dense).__name__}"
-        if is_traced() or not _feeds_back(dense, drive):
+    model, current, parameters = found
+    recurrent: nn.Module | None = parameters.pop("through", None)
+    if recurrent is not None:
+        if not isinstance(recurrent, nn.Linear):
+            return f"no kernel feeds spikes back through {type(recurrent).__name__}"
+        if is_traced() or not _feeds_back(recurrent, current):
             return "its feedback does not take a step's spikes to a step's input"
-        numbers["V"] = torch.ones((), device=drive.device)
-    step = drive[0]
-    numbers = {name: in_dtype(value, step.dtype) for name, value in numbers.items()}
-    if any(state.dtype != step.dtype or state.shape != step.shape for state in states):
-        return f"its states are no tensors of {step.dtype} like its input"
-    if not is_traced() and any(type(one) not in PLAIN for one in (*states, *numbers.values())):
-        return "its states or numbers are no plain tensors"
-    if not all(expands(value, step) for value in numbers.values()):
-        return "its numbers do not lie where its input does"
-    rule = Rule(model, reset_of(neuron), bool(neuron.reset_delay), "V" in numbers)
+        parameters["V"] = torch.ones((), device=current.device)
+    step = current[0]
+    parameters = {name: in_dtype(value, step.dtype) for name, value in parameters.items()}
+    reason = covers.why_not(step, states, parameters.values(), traced=is_traced())
+    if reason is not None:
+        return reason
+    rule = Rule(model, reset_of(neuron), bool(neuron.reset_delay), "V" in parameters)
     inner = {"spk": "spk", **dict(zip(neuron.state_names, rule.states, strict=True))}
     old = {inner[n]: s.contiguous() for n, s in zip(neuron.state_names, states, strict=True)}
     kept = tuple(dict.fromkeys(inner[name] for name in names))
-    spike_grad = surrogate_of(neuron.spike_grad)
+    spike_grad = covers.surrogate_of(neuron.spike_grad)
     assert spike_grad is not None
-    call = Call(rule, spike_grad, x.steps, (*old, *numbers), kept)
-    return _Prepared(call, drive, (*old.values(), *numbers.values()), dense, inner)
+    call = Call(rule, spike_grad, (*old, *parameters), kept)
+    tensors = (*old.values(), *parameters.values())
+    return _Prepared(call, current, x.steps, tensors, recurrent, inner)
+
+
+def why_not(neuron: SpikingNeuron) -> str | None:
+    """Return why a neuron is stepped, whatever its input; None if it need not be."""
+    if is_hooked(neuron):
+        return "it has hooks, which see each step"
+    if covers.surrogate_of(neuron.spike_grad) is None:
+        return why_stepped(neuron) or "its spike_grad is a function of each step"
+    return why_stepped(neuron)
 
 
 def _by_kernel(
     neuron: SpikingNeuron, prepared: _Prepared, names: tuple[str, ...]
 ) -> tuple[Tensor, ...]:
     """Run all steps by a kernel."""
-    call, drive, tensors, dense, inner = prepared
-    if dense is None:
-        recorded, last = recur(call, drive, tensors)
+    call, current, steps, tensors, recurrent, inner = prepared
+    if recurrent is None:
+        recorded, last = run(call, current, steps, tensors)
     else:
-        recorded, last = recur_dense(call, dense.weight, dense.bias, drive, tensors)
+        layer = recurrent.weight, recurrent.bias
+        recorded, last = run_dense(call, *layer, current, steps, tensors)
     neuron._store(tuple(last[inner[name]] for name in neuron.state_names))
     return tuple(recorded[inner[name]] for name in names)
 
 
-def _feeds_back(layer: nn.Module, drive: Tensor) -> bool:
-    """Return whether a layer is dense, and takes a step's spikes to a step's drive."""
-    size = drive.shape[-1:]
+def _feeds_back(layer: nn.Module, current: Tensor) -> bool:
+    """Return whether a layer is dense, and takes a step's spikes to a step's input current."""
+    size = current.shape[-1:]
     return (
         isinstance(layer, nn.Linear)
-        and type(drive) in PLAIN
-        and type(layer.weight) in PLAIN
-        and layer.weight.dtype == drive.dtype
+        and type(current) in PLAIN_TENSORS
+        and type(layer.weight) in PLAIN_TENSORS
+        and layer.weight.dtype == current.dtype
         and layer.weight.shape == size * 2
         and (layer.bias is None or layer.bias.shape == size)
     )
-
-
-def why_stepped(neuron: SpikingNeuron) -> str | None:
-    """Return why this neuron is run step by step, whatever its input; None if it need not be."""
-    spike_grad = surrogate_of(neuron.spike_grad)
-    here = neuron._set_here()
-    reasons = {
-        "it has hooks, which see each step": is_hooked(neuron),
-        f"its class has a {', '.join(neuron._overridden)} of its own": bool(neuron._overridden),
-        f"a {', '.join(here)} was set on it": bool(here),
-        "inhibition compares neurons": neuron.inhibition,
-        "state_quant is a function of each step": callable(neuron.state_quant),
-        "its spike_grad is a function of each step": (
-            spike_grad is None or not spike_grad.has_kernel_name
-        ),
-    }
-    return next((reason for reason, holds in reasons.items() if holds), None)
-
-
-def surrogate_of(spike_grad: Any) -> SurrogateGradient | None:
-    """Return a neuron's ``spike_grad`` if it is a Heaviside step with a gradient of its own."""
-    function = getattr(spike_grad, "__self__", None)
-    if isinstance(function, type) and issubclass(function, SurrogateFunction):
-        # the autograd function itself was passed, as `FastSigmoid.apply`
-        if spike_grad.__func__ is not SurrogateFunction.apply.__func__:  # type: ignore[attr-defined]
-            return None
-        spike_grad = SurrogateGradient(
-            function.__name__, function, tuple(function.parameters.values())
-        )
-    if type(spike_grad) is not SurrogateGradient:
-        return None
-    return spike_grad if spike_grad.fires_by_heaviside else None
 
 
 def describe(neuron: SpikingNeuron, x: Sequence | None = None) -> str:
@@ -275,25 +231,25 @@ def describe(neuron: SpikingNeuron, x: Sequence | None = None) -> str:
     if x is None:
         # one neuron's worth of the input that a kernel takes
         like = neuron._value("threshold").detach()
-        dtype = like.dtype if like.dtype in _DTYPES else torch.float32
-        reason, through = why_stepped(neuron), None
+        dtype = like.dtype if like.dtype in covers.DTYPES else torch.float32
+        reason, recurrent = why_not(neuron), None
         if reason is None:
             found = equation(neuron, like.reshape(-1)[:1].to(dtype))
-            through = found[2].get("through") if found is not None else None
+            recurrent = found[2].get("through") if found is not None else None
             if found is None:
                 reason = "no kernel knows its equation"
-            elif not isinstance(through, (nn.Linear, type(None))):
-                reason = f"no kernel feeds spikes back through {type(through).__name__}"
+            elif not isinstance(recurrent, (nn.Linear, type(None))):
+                reason = f"no kernel feeds spikes back through {type(recurrent).__name__}"
         like = like.new_empty(1, 1, dtype=dtype)
     else:
         prepared = _prepare(neuron, x)
         reason = prepared if isinstance(prepared, str) else None
-        through = None if isinstance(prepared, str) else prepared.dense
+        recurrent = None if isinstance(prepared, str) else prepared.recurrent
         like = x.rows
     if reason is not None:
         return f"step by step: {reason}"
-    kernels = backend(like, Values(like.reshape(-1)[0], like.reshape(-1)[0]))
-    missing = {"cpu": cpu, "cuda": cuda}.get(like.device.type)
-    why = missing.available() if kernels is plain and missing is not None else None
-    how = "a loop of fused steps" if through is not None else "one kernel over all time"
+    kernels = backend(like, Parameters(like.reshape(-1)[0], like.reshape(-1)[0]))
+    compiled = COMPILED.get(like.device.type)
+    why = compiled.available() if kernels is PLAIN and compiled is not None else None
+    how = "a loop of fused steps" if recurrent is not None else "one kernel over all time"
     return f"{how}: {kernels.DESCRIPTION}" + (f" ({why})" if why else "")

@@ -82,7 +82,7 @@ class ValueModule(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         #: Names of the numbers, in the order in which they came.
-        self._numbers: list[str] = []
+        self._parameter_names: list[str] = []
 
     def _register(
         self, name: str, value: Any, learn: bool = False, persistent: bool = True
@@ -95,7 +95,7 @@ class ValueModule(nn.Module):
                 self.register_parameter(name, nn.Parameter(tensor.detach().clone()))
             else:
                 self.register_buffer(name, tensor, persistent)
-        self._numbers.append(name)
+        self._parameter_names.append(name)
 
     def _value(self, name: str) -> Tensor:
         """Return a value by name; the module's ``__getattr__`` takes ten times as long."""

@@ -143,7 +143,7 @@ class Alpha(LIF):
     def _learns(self, name: str) -> bool:
         return name in self._parameters or self._value(name).requires_grad
 
-    def step_numbers(self) -> dict[str, Tensor]:
+    def step_parameters(self) -> dict[str, Tensor]:
         """Return both rates, and the factor that follows from them."""
         return {"alpha": self._decay("alpha"), "beta": self._decay("beta"), "tau": self.tau_alpha()}
 

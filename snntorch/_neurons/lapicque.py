@@ -153,7 +153,7 @@ class Lapicque(LIF):
         self._register("time_step", dt)
         self._capacitance_given = capacitance_given
 
-    def step_numbers(self) -> dict[str, Tensor]:
+    def step_parameters(self) -> dict[str, Tensor]:
         """Return the resistance, the share of the charge that stays, and the share that leaks."""
         R, C, dt = self._value("R"), self._value("C"), self._value("time_step")
         beta = self._value("beta")
@@ -172,7 +172,7 @@ class Lapicque(LIF):
 
     def recurrence(self, input_: Tensor) -> Recurrence:
         """Return the model of the kernel, the charge that arrives, and what stays."""
-        numbers = {n: in_dtype(v, input_.dtype) for n, v in self.step_numbers().items()}
+        numbers = {n: in_dtype(v, input_.dtype) for n, v in self.step_parameters().items()}
         return "leaky", input_ * numbers["R"] * numbers["share"], {"beta": 1 - numbers["leak"]}
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:

@@ -36,7 +36,7 @@ Recurrence = tuple[str, Tensor, dict[str, Any]] | None
 _METHODS = ("_base_state_function", "fire", "fire_inhibition", "mem_reset")
 #: What a class may override only together with `recurrence`: a kernel would not know of it.
 _COVERED = (
-    *("forward", "transition", "step", "step_numbers", "state_shape", "readout", "excess"),
+    *("forward", "transition", "step", "step_parameters", "state_shape", "readout", "excess"),
     *("subtract", "_update", "_reset", "_crossing", "_advance", *_METHODS),
     *("zeroed_states", "zeroes_old_states", "decay_names", "state_names"),
 )
@@ -190,7 +190,7 @@ class SpikingNeuron(StateModule):
             cls.model is not None
             and cls._cleared == CLEARS[cls.model]
             and cls.recurrence is SpikingNeuron.recurrence
-            and cls.step_numbers is SpikingNeuron.step_numbers
+            and cls.step_parameters is SpikingNeuron.step_parameters
         )
         if hasattr(cls, "step"):
             arguments = inspect.signature(cls.step).parameters.values()
@@ -207,11 +207,11 @@ class SpikingNeuron(StateModule):
     """``step(input_, *states, *, beta, ...)``: the states after one update, before any reset.
 
     A function of tensors alone. Its keyword arguments are the numbers that it is made of, see
-    :meth:`step_numbers`. For recurrent neurons the first state, the spikes, is what came back
+    :meth:`step_parameters`. For recurrent neurons the first state, the spikes, is what came back
     through their layer; they leave it out of what they return.
     """
 
-    def step_numbers(self) -> dict[str, Tensor]:
+    def step_parameters(self) -> dict[str, Tensor]:
         """Return the numbers that :meth:`step` asks for: decay rates clamped to [0, 1]."""
         return {
             name: self._decay(name) if name in self.decay_names else self._value(name)
@@ -222,7 +222,7 @@ class SpikingNeuron(StateModule):
         """Return the shape of each state for one step's input: that to which all broadcasts."""
         shape = input_.shape
         buffers = self._buffers
-        for name in self._numbers:
+        for name in self._parameter_names:
             value = buffers.get(name)
             if value is None:
                 value = self._value(name)
@@ -284,7 +284,7 @@ class SpikingNeuron(StateModule):
         feedback = self._feedback()
         if self.model is None or feedback is None:
             return None
-        return self.model, input_, {**self.step_numbers(), **feedback}
+        return self.model, input_, {**self.step_parameters(), **feedback}
 
     # --- one time step ----------------------------------------------------------------
 
@@ -348,7 +348,7 @@ class SpikingNeuron(StateModule):
     def _update(self, input_: Tensor, states: States) -> States:
         """Return the states after `step`, its numbers in their dtype."""
         dtype = states[-1].dtype
-        numbers = {name: in_dtype(value, dtype) for name, value in self.step_numbers().items()}
+        numbers = {name: in_dtype(value, dtype) for name, value in self.step_parameters().items()}
         return self.step(input_, *states, **numbers)
 
     def _reset(self, times: Tensor, states: States) -> States:
@@ -638,7 +638,11 @@ class SpikingNeuron(StateModule):
 
     def extra_repr(self) -> str:
         """Return what tells this neuron from another, for ``print``."""
-        parts = [f"{name}={self._shown(name)}" for name in self._numbers if self._is_telling(name)]
+        parts = [
+            f"{name}={self._shown(name)}"
+            for name in self._parameter_names
+            if self._is_telling(name)
+        ]
         if len(self.reset_mechanisms) > 1:
             parts.append(f"reset_mechanism={self._reset_mechanism!r}")
         flags = ("init_hidden", "output", "inhibition")

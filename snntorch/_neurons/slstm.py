@@ -113,7 +113,7 @@ class SLSTM(SpikingNeuron):
             shape_of(input_),
         )
         shape = torch.Size((*input_.shape[:-1], self.hidden_size))
-        for name in self._numbers:
+        for name in self._parameter_names:
             self._expect_no_wider(name, shape)
         return shape
 

@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils import _pytree as pytree
 
 import snntorch as snn
-from snntorch._kernels.cpu import binding as native
+from snntorch._kernels.cpu import memory as native
 from tests.cases import flat
 from tests.unroll.test_native import needs_kernel
 from tests.unroll.test_step import by_torch
@@ -332,7 +332,7 @@ def test_tensors_without_memory_are_left_to_torch(name: str, run: Any, boxed: st
     torch.manual_seed(0)
     neuron, x = PLAIN_NEURONS[name](), 2 * torch.rand(STEPS, 4, 3)
     states = [torch.rand(4, 3) for _ in neuron.state_names]
-    if "threshold" in neuron._numbers:
+    if "threshold" in neuron._parameter_names:
         neuron.threshold = torch.tensor([0.3, 0.5, 0.7])
     with torch.no_grad():
         want = by_torch(neuron, x, *states)
@@ -382,8 +382,8 @@ def test_a_result_larger_than_its_row_is_refused() -> None:
     args = native.Args(torch.float32, "leaky", "none", True, False, 2, 12)
     for count in (1, 3, 24):
         with pytest.raises(TypeError, match="expected 24 numbers"):
-            args.rows(native.X, torch.rand(2, count))
-    args.rows(native.X, torch.rand(2, 12))
-    args.rows(native.X, torch.rand(1, 12))  # the same at both steps
+            args.rows(args.place("x"), torch.rand(2, count))
+    args.rows(args.place("x"), torch.rand(2, 12))
+    args.rows(args.place("x"), torch.rand(1, 12))  # the same at both steps
     with pytest.raises(TypeError, match="expected 12 numbers"):
-        args.point(native.TO["mem"], torch.rand(13))
+        args.point(args.place("to", "mem"), torch.rand(13))

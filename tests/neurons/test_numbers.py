@@ -22,7 +22,11 @@ each = pytest.mark.parametrize("case", CASES, ids=str)
 each_mechanism = by_mechanism()
 each_number = pytest.mark.parametrize(
     ("case", "name"),
-    [pytest.param(case, n, id=f"{case}-{n}") for case in CASES for n in case.make()._numbers],
+    [
+        pytest.param(case, n, id=f"{case}-{n}")
+        for case in CASES
+        for n in case.make()._parameter_names
+    ],
 )
 
 

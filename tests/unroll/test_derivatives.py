@@ -1,6 +1,6 @@
-"""Derivatives of every rule of the recurrence, held against finite differences.
+"""Derivatives of every rule, held against finite differences.
 
-Between the thresholds the recurrence is smooth. With a surrogate that is 0 everywhere its
+Between the thresholds the equations are smooth. With a surrogate that is 0 everywhere their
 backward pass has to be the derivative of what the forward pass computes, of every number and
 every state: nobody wrote that by hand.
 """
@@ -16,9 +16,9 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
-from snntorch._kernels import autograd, plain, problem
-from snntorch._kernels.autograd import Call, recur
-from snntorch._kernels.problem import Rule
+from snntorch._kernels import autograd, plain
+from snntorch._kernels.autograd import Call
+from snntorch._kernels.problem import STATES, Rule
 from tests.unroll.test_native import each_rule, inputs, numbers, states
 from tests.unroll.test_unroll import kernels  # noqa: F401 (a fixture)
 
@@ -32,13 +32,13 @@ def some_problem(rule: Rule) -> tuple[Call, Tensor, list[Tensor]]:
     values = {name: value for name, value in values.items() if value is not None}
     x = inputs(STEPS, 2, 3, dtype=torch.float64) - 0.6
     old = states(rule, x)
-    records = ("spk", *problem.STATES[rule.model])
-    call = Call(rule, FLAT, STEPS, (*old, *values), records)
+    records = ("spk", *STATES[rule.model])
+    call = Call(rule, FLAT, (*old, *values), records)
     return call, x, [*old.values(), *values.values()]
 
 
 def run(call: Call, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-    recorded, last = recur(call, x, tensors)
+    recorded, last = autograd.run(call, x, STEPS, tensors)
     return *recorded.values(), *last.values()
 
 
@@ -91,7 +91,7 @@ class RecurrentAlpha(snn.Alpha):
         return super()._update(input_, (self.V * states[0], *states[1:]))
 
     def recurrence(self, input_: Tensor) -> Any:
-        return "alpha", input_, {**self.step_numbers(), "V": self.V}
+        return "alpha", input_, {**self.step_parameters(), "V": self.V}
 
     def forward(self, input_: Tensor, *states: Tensor) -> Any:
         return self._advance(input_, *(states or (None,) * 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,18 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
-from snntorch._kernels import plain, problem
+from snntorch._kernels import plain
 from snntorch._kernels.cpu import binding as cpu
-from snntorch._kernels.problem import Rule, States, Values
+from snntorch._kernels.cpu import library, memory
+from snntorch._kernels.problem import (
+    PARAMETERS,
+    RESETS,
+    STATES,
+    ByName,
+    Parameters,
+    Problem,
+    Rule,
+)
 from snntorch.surrogate import SurrogateGradient
 
 needs_kernel = pytest.mark.skipif(
@@ -23,7 +33,7 @@ needs_kernel = pytest.mark.skipif(
 RULES = [
     Rule(model, reset, delay, feedback)
     for model, reset, delay, feedback in itertools.product(
-        problem.STATES, cpu.RESETS, (True, False), (True, False)
+        STATES, RESETS, (True, False), (True, False)
     )
 ]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: "-".join(map(str, r)))
@@ -62,13 +72,13 @@ SURROGATES = (
 
 def numbers(
     rule: Rule, dtype: torch.dtype, shape: tuple[int, ...] = (), graded: bool = True
-) -> Values:
+) -> Parameters:
     """Return numbers for a rule: without a shape in float32, as a neuron has them."""
 
     def draw(low: float, high: float) -> Tensor:
         return (torch.rand(shape) * (high - low) + low).to(dtype if shape else torch.float32)
 
-    return Values(
+    return Parameters(
         draw(0.5, 1.0),
         draw(0.5, 0.7),
         None if rule.model == "leaky" else draw(0.7, 0.9),
@@ -78,7 +88,7 @@ def numbers(
     )
 
 
-def states(rule: Rule, x: Tensor) -> States:
+def states(rule: Rule, x: Tensor) -> ByName:
     return {name: torch.rand(x.shape[1:]).to(x.dtype) for name in rule.states}
 
 
@@ -87,10 +97,10 @@ def inputs(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def records(rule: Rule) -> tuple[str, ...]:
-    return ("spk", *problem.STATES[rule.model])
+    return ("spk", *STATES[rule.model])
 
 
-def assert_same(got: States, want: States) -> None:
+def assert_same(got: ByName, want: ByName) -> None:
     assert got.keys() == want.keys()
     for name, value in want.items():
         assert got[name].dtype == value.dtype
@@ -98,13 +108,14 @@ def assert_same(got: States, want: States) -> None:
 
 
 def check_forward(
-    rule: Rule, values: Values, x: Tensor, steps: int, record: tuple[str, ...] | None = None
+    rule: Rule, values: Parameters, x: Tensor, steps: int, record: tuple[str, ...] | None = None
 ) -> Tensor:
     """Compare all that comes out, bit for bit; return the spikes."""
     old = states(rule, x)
     record = records(rule) if record is None else record
-    got = cpu.forward(rule, values, x, steps, old, record)
-    want = plain.forward(rule, values, x, steps, old, record)
+    problem = Problem(rule, values, surrogate.atan(), x, steps, old)
+    got = cpu.forward(problem, record)
+    want = plain.forward(problem, record)
     for one, other in zip(got, want, strict=True):
         assert_same(one, other)
     return want[0].get("spk", x)
@@ -112,16 +123,17 @@ def check_forward(
 
 def check_backward(
     rule: Rule,
-    values: Values,
+    values: Parameters,
     x: Tensor,
     steps: int,
     spike_grad: SurrogateGradient,
-    grads: States,
-    last_grads: States,
-    needs: frozenset[str] = frozenset(problem.VALUES),
+    grads: ByName,
+    last_grads: ByName,
+    needs: frozenset[str] = frozenset(PARAMETERS),
 ) -> None:
     """Compare all gradients: 1e-10 in double precision, 1e-6 of the largest in single."""
-    arguments = (rule, values, spike_grad, x, steps, states(rule, x), grads, last_grads, needs)
+    problem = Problem(rule, values, spike_grad, x, steps, states(rule, x))
+    arguments = (problem, grads, last_grads, needs)
     torch.manual_seed(5)  # for a surrogate that draws
     want = plain.backward(*arguments)
     torch.manual_seed(5)
@@ -129,7 +141,7 @@ def check_backward(
     tolerance = 1e-10 if x.dtype == torch.float64 else 1e-6
     pairs = {"x": (got[0], want[0])}
     pairs |= {name: (got[1][name], value) for name, value in want[1].items()}
-    pairs |= {n: (getattr(got[2], n), getattr(want[2], n)) for n in problem.VALUES}
+    pairs |= {n: (getattr(got[2], n), getattr(want[2], n)) for n in PARAMETERS}
     for name, (one, other) in pairs.items():
         assert (one is None) == (other is None), name
         if other is not None:
@@ -168,7 +180,7 @@ def test_a_number_may_have_any_dtype_or_shape(dtype: torch.dtype) -> None:
     x = inputs(6, 3, 4, 5, 7, dtype=dtype)
     for shape in ((1,), (4, 1, 1), (1, 4, 1, 1), (5, 1), (3, 1, 1, 1), (3, 4, 5, 7), (1, 7)):
         check_forward(rule, numbers(rule, dtype, shape), x, 6)
-    values = Values(*(v.to(torch.float64) for v in numbers(rule, dtype)))
+    values = Parameters(*(v.to(torch.float64) for v in numbers(rule, dtype)))
     check_forward(rule, values, x, 6)
 
 
@@ -190,7 +202,7 @@ def test_any_number_of_steps(steps: int) -> None:
     for rule, dtype in ((LEAKY, torch.float32), (zeroed, torch.float64)):
         x = inputs(steps, 3, 11, dtype=dtype)
         check_forward(rule, numbers(rule, dtype), x, steps)
-        values = Values(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype)))
+        values = Parameters(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype)))
         gradient = {"spk": torch.randn(x.shape, dtype=dtype)}
         check_backward(rule, values, x, steps, surrogate.atan(), gradient, {})
 
@@ -215,7 +227,7 @@ def test_writing_past_the_cache_changes_nothing(
         check_forward(rule, numbers(rule, dtype), x, 7)
         if dtype != torch.bfloat16:
             gradient = {name: torch.randn(x.shape, dtype=dtype) for name in records(rule)}
-            values = Values(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype)))
+            values = Parameters(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype)))
             check_backward(rule, values, x, 7, surrogate.atan(), gradient, {})
     decay, x = torch.rand(9, 1, size), torch.randn(9, 4, size)
     torch.testing.assert_close(cpu.scan(decay, x), loop(decay, x), rtol=0, atol=0)
@@ -249,8 +261,10 @@ def test_the_harness_notices_a_difference() -> None:
     torch.manual_seed(9)
     x, values = inputs(9, 5, 37), numbers(LEAKY, torch.float32)
     old = states(LEAKY, x)
-    got, _ = cpu.forward(LEAKY._replace(reset="zero"), values, x, 9, old, ("spk", "mem"))
-    want, _ = plain.forward(LEAKY, values, x, 9, old, ("spk", "mem"))
+    problem = Problem(LEAKY, values, surrogate.atan(), x, 9, old)
+    other = replace(problem, rule=LEAKY._replace(reset="zero"))
+    got, _ = cpu.forward(other, ("spk", "mem"))
+    want, _ = plain.forward(problem, ("spk", "mem"))
     with pytest.raises(AssertionError):
         assert_same(got, want)
     nudged = {"mem": want["mem"].clone(), "spk": want["spk"]}
@@ -269,7 +283,7 @@ def test_backward_is_the_reference(rule: Rule, dtype: torch.dtype) -> None:
     torch.manual_seed(10)
     for shape, constant in itertools.product(((), (37,)), (True, False)):
         x = inputs(1 if constant else 9, 5, 37, dtype=dtype)
-        values = Values(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype, shape)))
+        values = Parameters(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype, shape)))
         grads = {name: torch.randn(9, 5, 37, dtype=dtype) for name in records(rule)}
         last = {name: torch.randn(5, 37, dtype=dtype) for name in rule.states}
         check_backward(rule, values, x, 9, surrogate.atan(), grads, last)
@@ -285,7 +299,8 @@ def test_backward_in_bfloat16_goes_back_in_single_precision(rule: Rule) -> None:
     x = inputs(7, 4, 21, dtype=torch.bfloat16)
     values = numbers(rule, torch.bfloat16, (21,))
     grads = {name: torch.randn(7, 4, 21).bfloat16() for name in records(rule)}
-    arguments = (rule, values, surrogate.fast_sigmoid(2), x, 7, states(rule, x), grads, {})
+    problem = Problem(rule, values, surrogate.fast_sigmoid(2), x, 7, states(rule, x))
+    arguments = (problem, grads, {}, frozenset(PARAMETERS))
     got, want = cpu.backward(*arguments), plain.backward(*arguments)
     pairs = [(got[0], want[0]), *zip(got[2], want[2], strict=True)]
     for one, other in pairs:
@@ -302,7 +317,7 @@ def test_backward_in_bfloat16_goes_back_in_single_precision(rule: Rule) -> None:
 def test_every_surrogate(spike_grad: SurrogateGradient, dtype: torch.dtype) -> None:
     torch.manual_seed(12)
     for rule in (LEAKY, Rule("synaptic", "zero", False, True)):
-        values = Values(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype)))
+        values = Parameters(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype)))
         x = inputs(6, 3, 29, dtype=dtype)
         grads = {name: torch.randn(6, 3, 29, dtype=dtype) for name in records(rule)}
         check_backward(rule, values, x, 6, spike_grad, grads, {})
@@ -317,9 +332,10 @@ def test_a_surrogate_far_out_stays_finite(
     rule = Rule("leaky", "none", True, False)
     size = torch.logspace(-6, 15, 400, dtype=dtype)
     x = torch.cat([-size.flip(0), torch.zeros(1, dtype=dtype), size]).reshape(1, 1, -1)
-    values = Values(torch.zeros(()), torch.zeros(()))
+    values = Parameters(torch.zeros(()), torch.zeros(()))
     ones = {"spk": torch.ones_like(x)}
-    got, _, _ = cpu.backward(rule, values, spike_grad, x, 1, states(rule, x), ones, {})
+    problem = Problem(rule, values, spike_grad, x, 1, states(rule, x))
+    got, _, _ = cpu.backward(problem, ones, {}, frozenset(PARAMETERS))
     assert got.isfinite().all()
     want = spike_grad.derivative(x)
     tolerance = 1e-6 if dtype == torch.float32 else 1e-13
@@ -358,7 +374,8 @@ def test_nan_stays_with_its_neuron() -> None:
     x[2, 0, 17] = torch.nan
     ones = {"spk": torch.ones(6, 1, 40)}
     for spike_grad in SURROGATES[:9]:
-        arguments = (LEAKY, values, spike_grad, x, 6, states(LEAKY, x), ones, {})
+        problem = Problem(LEAKY, values, spike_grad, x, 6, states(LEAKY, x))
+        arguments = (problem, ones, {}, frozenset(PARAMETERS))
         got, want = cpu.backward(*arguments)[0], plain.backward(*arguments)[0]
         assert torch.equal(got.isnan(), want.isnan())
         assert not got[..., torch.arange(40) != 17].isnan().any()
@@ -370,10 +387,13 @@ def test_nan_stays_with_its_neuron() -> None:
 @pytest.fixture(params=["OpenMP's threads", "threads of its own"])
 def two_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if request.param == "threads of its own":
-        monkeypatch.setattr(cpu, "_threads", lambda: 0)
+        monkeypatch.setattr(memory, "threads_of_torch", lambda: 0)
+        monkeypatch.setattr(library, "threads_of_torch", lambda: 0)
+        memory._parts.cache_clear()
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
+    memory._parts.cache_clear()
 
 
 @needs_kernel
@@ -389,8 +409,9 @@ def test_threads_change_nothing(size: int) -> None:
     results = []
     for threads in (2, 1):
         torch.set_num_threads(threads)
-        recorded, last = cpu.forward(rule, values, x, 40, old, ("spk", "mem"))
-        back = cpu.backward(rule, values, surrogate.atan(), x, 40, old, grads, {})
+        problem = Problem(rule, values, surrogate.atan(), x, 40, old)
+        recorded, last = cpu.forward(problem, ("spk", "mem"))
+        back = cpu.backward(problem, grads, {}, frozenset(PARAMETERS))
         results.append([*recorded.values(), *last.values(), back[0], *back[1].values()])
         results[-1] += [v for v in back[2] if v is not None] + [cpu.scan(decay, x)]
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
@@ -435,7 +456,7 @@ def test_scan_names_the_dtypes_it_takes() -> None:
 def test_without_a_library_the_reason_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu, "FOLDER", str(tmp_path))
+    monkeypatch.setattr(library, "FOLDER", str(tmp_path))
     assert cpu.available() is not None
     assert "without a C compiler" in cpu.available()
     with pytest.raises(RuntimeError, match="without a C compiler"):
@@ -448,20 +469,73 @@ def test_without_a_library_the_reason_is_told(
 
 
 def test_a_broken_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / f"_kernel{cpu.EXTENSION_SUFFIXES[0]}").write_bytes(b"no library")
-    monkeypatch.setattr(cpu, "FOLDER", str(tmp_path))
+    (tmp_path / f"_kernel{library.EXTENSION_SUFFIXES[0]}").write_bytes(b"no library")
+    monkeypatch.setattr(library, "FOLDER", str(tmp_path))
     assert "cannot be loaded" in (cpu.available() or "")
 
 
 @needs_kernel
-def test_a_library_of_another_version_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "VERSION", cpu.VERSION + 1)
-    assert "another version" in str(cpu._load.__wrapped__(cpu.FOLDER))
+def test_a_library_of_other_sources_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = library.load.__wrapped__(library.FOLDER)
+    assert isinstance(known, library.Library)
+    assert known.sources == library.hash_of_sources()
+    monkeypatch.setattr(library, "hash_of_sources", lambda: known.sources + 1)
+    assert "other sources" in library.load.__wrapped__(library.FOLDER)
+    monkeypatch.setattr(library, "hash_of_sources", lambda: None)  # as in a wheel
+    assert isinstance(library.load.__wrapped__(library.FOLDER), library.Library)
+
+
+@needs_kernel
+def test_tables_of_another_library_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STATES", "PARAMETERS"):
+        with monkeypatch.context() as patch:
+            patch.setattr(library, name, {"leaky": ("mem", "new")} if name == "STATES" else ())
+            assert "cannot be loaded: its" in str(library.load.__wrapped__(library.FOLDER))
+
+
+@needs_kernel
+@pytest.mark.parametrize(
+    "field", ("dtype", "model", "kind", "surrogate", "now", "fed", "steps", "size")
+)
+@pytest.mark.parametrize("name", ("snn_forward", "snn_backward"))
+def test_c_refuses_what_it_does_not_know(field: str, name: str) -> None:
+    x, one = torch.rand(1, 3), torch.tensor(1.0)
+    problem = Problem(LEAKY, Parameters(one, one), surrogate.atan(), x, 1, {"mem": x[0]})
+    args = cpu.arguments(problem, (1, 2.0, 0.0))
+    args.call(name)
+    for number in (-1, 0 if field in ("steps", "size") else 99):
+        args.parts[args.place(field)] = number
+        with pytest.raises(ValueError, match="does not know"):
+            args.call(name)
 
 
 def test_what_the_kernel_covers() -> None:
-    values = Values(torch.tensor(1.0), torch.rand(3))
-    assert cpu.covers(torch.rand(2, 3), values)
+    values = Parameters(torch.tensor(1.0), torch.rand(3))
+    why = cpu.why_not(torch.rand(2, 3), values)
+    assert why == cpu.available()
     for x in (torch.rand(2, 3).half(), torch.rand(2, 3).double(), torch.rand(2), torch.rand(2, 0)):
-        assert not cpu.covers(x, values)
-    assert not cpu.covers(torch.rand(2, 3, device="meta"), values)
+        assert cpu.why_not(x, values)
+    assert cpu.why_not(torch.rand(2, 3, device="meta"), values)
+
+
+# --- what a kernel is told -----------------------------------------------------------------------
+
+
+def test_a_problem_that_does_not_fit_is_not_made() -> None:
+    x, one = torch.rand(4, 2, 3), torch.tensor(1.0)
+    fits = Problem(LEAKY, Parameters(one, one), surrogate.atan(), x, 4, {"mem": x[0]})
+    for change, said in (
+        ({"rule": LEAKY._replace(model="lif")}, "model"),
+        ({"rule": LEAKY._replace(reset="hard")}, "reset"),
+        ({"rule": LEAKY._replace(feedback=True)}, "parameters"),
+        ({"rule": LEAKY._replace(model="synaptic")}, "parameters"),
+        ({"parameters": Parameters(one, one, alpha=one)}, "parameters"),
+        ({"parameters": Parameters(one, torch.rand(2))}, "`beta` that expands"),
+        ({"parameters": Parameters(torch.rand(3).double(), one)}, "`threshold` that expands"),
+        ({"steps": 5}, "`x` of 1 or 5 steps"),
+        ({"old": {}}, "states"),
+        ({"old": {"mem": x}}, "`mem` like a step"),
+        ({"old": {"mem": x[0].double()}}, "`mem` like a step"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            replace(fits, **change)

@@ -1,4 +1,4 @@
-"""The Triton kernels against `recurrence`.
+"""The Triton kernels against plain torch.
 
 Triton decides when it is imported whether kernels are compiled or interpreted, so each test
 runs a group of cases in a process of its own: `python -m tests.unroll.test_triton GROUP`.
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -22,7 +23,15 @@ from torch import Tensor
 from snntorch import surrogate
 from snntorch._kernels import plain
 from snntorch._kernels.cuda import launch as cuda
-from snntorch._kernels.problem import STATES, VALUES, Rule, States, Values
+from snntorch._kernels.problem import (
+    PARAMETERS,
+    RESETS,
+    STATES,
+    ByName,
+    Parameters,
+    Problem,
+    Rule,
+)
 from snntorch.surrogate import SurrogateGradient
 
 needs_triton = pytest.mark.skipif(
@@ -32,7 +41,6 @@ needs_gpu = pytest.mark.skipif(cuda.available() is not None, reason=str(cuda.ava
 
 #: Largest error of a gradient, relative to the largest entry.
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-13, torch.float16: 4e-3, torch.bfloat16: 4e-2}
-RESETS = ("none", "subtract", "soft", "zero", "zero_old")
 
 
 class Case(NamedTuple):
@@ -43,25 +51,18 @@ class Case(NamedTuple):
     dtype: torch.dtype = torch.float32
     graded: bool = True
     constant: bool = False
-    per: tuple[int, ...] = (5,)  # shape of the numbers
+    per: tuple[int, ...] = (5,)  # shape of the parameters
     values_dtype: torch.dtype | None = None
     shape: tuple[int, ...] = (3, 5)
     steps: int = 5
     record: tuple[str, ...] | None = None
     grads: str = "full"  # of what is recorded; or "expanded", "scalar", "none"
-    needs: frozenset[str] = frozenset(VALUES)
+    needs: frozenset[str] = frozenset(PARAMETERS)
     strided: bool = False  # x over time
-    halves: bool = False  # numbers so short that bfloat16 needs no rounding
+    halves: bool = False  # parameters so short that bfloat16 needs no rounding
 
 
-class Problem(NamedTuple):
-    values: Values
-    x: Tensor
-    old: States
-    record: tuple[str, ...]
-
-
-def problem(case: Case, device: str) -> Problem:
+def problem_of(case: Case, device: str) -> Problem:
     torch.manual_seed(0)
     rule, model = case.rule, case.rule.model
 
@@ -73,7 +74,7 @@ def problem(case: Case, device: str) -> Problem:
     def number(low: float, high: float, wanted: bool = True) -> Any:
         return draw(low, high, *case.per, dtype=case.values_dtype or case.dtype) if wanted else None
 
-    values = Values(
+    parameters = Parameters(
         threshold=number(0.5, 1.0),
         beta=number(0.5, 0.7),
         alpha=number(0.7, 0.9, model != "leaky"),
@@ -85,11 +86,10 @@ def problem(case: Case, device: str) -> Problem:
     x = draw(-0.5, 1.5, length, 2, *case.shape)
     x = x[:, 1] if case.strided else x[:, 1].clone()
     old = {name: draw(0.0, 1.2, *case.shape) for name in rule.states}
-    every = ("spk", *(name for name in STATES[model]))
-    return Problem(values, x, old, every if case.record is None else case.record)
+    return Problem(rule, parameters, case.spike_grad, x, case.steps, old)
 
 
-def upstream(case: Case, like: States, kind: str) -> States:
+def upstream(case: Case, like: ByName, kind: str) -> ByName:
     """Return gradients of ``like``."""
     make = {
         "full": torch.randn_like,
@@ -100,31 +100,31 @@ def upstream(case: Case, like: States, kind: str) -> States:
 
 
 def check(case: Case, device: str = "cpu", kernels: Any = cuda) -> None:
-    """Compare kernels with the reference: the same numbers forward, near ones on the way back."""
-    values, x, old, record = problem(case, device)
-    forward = (case.rule, values, x, case.steps, old, record)
-    rows, last = plain.forward(*forward)
-    got_rows, got_last = kernels.forward(*forward)
+    """Compare kernels with the reference: the same numbers forward, near ones backward."""
+    problem = problem_of(case, device)
+    every = ("spk", *(name for name in STATES[case.rule.model]))
+    record = every if case.record is None else case.record
+    rows, last = plain.forward(problem, record)
+    got_rows, got_last = kernels.forward(problem, record)
     for kind, want, got in (("", rows, got_rows), ("last ", last, got_last)):
         assert got.keys() == want.keys()
         for name in want:
             assert got[name].dtype == case.dtype, kind + name
             assert torch.equal(got[name], want[name]), f"{kind}{name} differs"
-    if "spk" in rows and x.numel():
+    if "spk" in rows and problem.x.numel():
         assert 0 < (rows["spk"] != 0).float().mean() < 1, "nothing to compare"
     grads = upstream(case, rows, case.grads)
     last_grads = upstream(case, last, "none" if case.grads == "scalar" else "full")
-    backward = (case.rule, values, case.spike_grad, x, case.steps, old, grads, last_grads)
     found = []
     for module in (plain, kernels):
         torch.manual_seed(1)  # some surrogates are random
-        grad_x, grad_old, grad_values = module.backward(*backward, case.needs)
-        found.append({"x": grad_x, **grad_old, **grad_values._asdict()})
+        grad_x, grad_old, grad_of = module.backward(problem, grads, last_grads, case.needs)
+        found.append({"x": grad_x, **grad_old, **grad_of._asdict()})
     want, got = found
     assert got.keys() == want.keys()
     for name in want:
         assert (got[name] is None) == (want[name] is None), name
-        if want[name] is not None and x.numel():
+        if want[name] is not None and problem.x.numel():
             assert got[name].dtype == case.dtype, name
             # of numbers it is each neuron's own, whose sums cancel
             scale = got[name].abs().sum_to_size(want[name].shape).max().clamp(min=1e-3)
@@ -265,15 +265,16 @@ def test_every_option_meets_every_model() -> None:
 
 @pytest.mark.parametrize("what", ("none", "forward", "state", "backward", "needs"))
 def test_check_finds_small_errors(what: str) -> None:
-    def forward(rule: Rule, values: Values, x: Tensor, *rest: Any) -> Any:
+    def forward(problem: Problem, record: tuple[str, ...]) -> Any:
         off = 1 + 2**-23 if what == "forward" else 1
-        rows, last = plain.forward(rule, values._replace(beta=values.beta * off), x, *rest)
+        parameters = problem.parameters._replace(beta=problem.parameters.beta * off)
+        rows, last = plain.forward(replace(problem, parameters=parameters), record)
         return rows, {n: s + (what == "state") * 2**-22 for n, s in last.items()}
 
     def backward(*arguments: Any) -> Any:
-        grad_x, grad_old, grad_values = plain.backward(*arguments)
+        grad_x, grad_old, grad_of = plain.backward(*arguments)
         grad_x = grad_x * (1 + 1e-5) if what == "backward" else grad_x
-        return grad_x, grad_old, Values(None, None) if what == "needs" else grad_values
+        return grad_x, grad_old, Parameters(None, None) if what == "needs" else grad_of
 
     case = Case(Rule("synaptic", "subtract", delay=True, feedback=True))
     kernels = SimpleNamespace(forward=forward, backward=backward)
@@ -286,7 +287,7 @@ def test_check_finds_small_errors(what: str) -> None:
 
 def test_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     one = torch.ones(1, 3)
-    assert not cuda.covers(one, Values(one, one))
+    assert "Triton kernels take no" in cuda.why_not(one, Parameters(one, one))
     why = cuda.available.__wrapped__
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert why() == "torch sees no CUDA device"
@@ -345,9 +346,9 @@ def compile_some() -> None:
         Case(Rule("synaptic", "zero_old", False, True), surrogate.sigmoid(), torch.float64),
         Case(Rule("alpha", "soft", True, False), surrogate.SSO(), torch.bfloat16, constant=True),
     ):
-        values, x, old, record = problem(case, "cpu")
-        rows, last = cuda.forward(case.rule, values, x, case.steps, old, record)
-        cuda.backward(case.rule, values, case.spike_grad, x, case.steps, old, rows, last)
+        problem = problem_of(case, "cpu")
+        rows, last = cuda.forward(problem, ("spk", *STATES[case.rule.model]))
+        cuda.backward(problem, rows, last, frozenset(PARAMETERS))
     for ptx in forward.ptx:
         assert "fma" not in ptx, "a b + c would be rounded once"
     assert "cvt.rn.bf16" in forward.ptx[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,11 @@ from torch import Tensor, nn
 
 import snntorch as snn
 from snntorch import surrogate, utils
-from snntorch._kernels import autograd, plain, problem
+from snntorch._kernels import autograd, plain
+from snntorch._kernels.autograd import Call
+from snntorch._kernels.backends import backend
 from snntorch._kernels.cpu import binding as cpu
+from snntorch._kernels.problem import Parameters, Problem, Rule
 from snntorch.functional import quant
 from tests.cases import CASES, Case, by_mechanism, flat, options
 
@@ -69,13 +73,13 @@ SURROGATES = {
 
 @pytest.fixture(params=BACKENDS)
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Run a test once on each way a CPU has to run a recurrence."""
+    """Run a test once on each way a CPU has to run a sequence."""
     chosen = {"plain": plain, "cpu": cpu}[request.param]
     if chosen is plain:
-        monkeypatch.setattr(autograd, "backend", lambda x, values: plain)
+        monkeypatch.setattr(autograd, "backend", lambda x, parameters: plain)
     else:
         one = torch.ones(1, 1)
-        assert autograd.backend(one, problem.Values(one, one)) is cpu
+        assert backend(one, Parameters(one, one)) is cpu
     return chosen
 
 
@@ -421,17 +425,18 @@ def test_a_state_with_init_hidden_is_an_error() -> None:
 
 @pytest.mark.parametrize("mistake", ["forgets resets", "carries gradients too far"])
 def test_a_wrong_kernel_is_found(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(rule: Any, *rest: Any) -> Any:
-        return plain.forward(rule._replace(reset="none"), *rest)
+    def forward(problem: Problem, record: tuple[str, ...]) -> Any:
+        return plain.forward(replace(problem, rule=problem.rule._replace(reset="none")), record)
 
-    def backward(rule: Any, values: Any, *rest: Any) -> Any:
-        return plain.backward(rule, values._replace(beta=values.beta + 1e-3), *rest)
+    def backward(problem: Problem, *rest: Any) -> Any:
+        parameters = problem.parameters._replace(beta=problem.parameters.beta + 1e-3)
+        return plain.backward(replace(problem, parameters=parameters), *rest)
 
     wrong = SimpleNamespace(
         forward=forward if mistake == "forgets resets" else plain.forward,
         backward=backward if mistake != "forgets resets" else plain.backward,
     )
-    monkeypatch.setattr(autograd, "backend", lambda x, values: wrong)
+    monkeypatch.setattr(autograd, "backend", lambda x, parameters: wrong)
     case = KERNEL_CASES[0]
     neuron = case.make().double()
     x = case.input(STEPS, torch.float64).requires_grad_()
@@ -706,7 +711,7 @@ def test_the_plan_says_what_is_done() -> None:
     assert "1  BatchNorm2d  step by step: its statistics are those of one time step" in text
     assert "4  Dropout      all time steps as one batch, random numbers" in text
     one = torch.ones(1, 1)
-    assert autograd.backend(one, problem.Values(one, one)).DESCRIPTION in text
+    assert backend(one, Parameters(one, one)).DESCRIPTION in text
     net.eval()
     assert [s.kind for s in snn.plan(net).stages] == ["fold", "fold", "neuron", *["fold"] * 3]
 
@@ -812,7 +817,7 @@ def test_exported_as_one_operation(case: Case) -> None:
     x = case.input()
     program = torch.export.export(module, (x,), strict=False)
     calls = [str(n.target) for n in program.graph.nodes if n.op == "call_function"]
-    assert calls.count("snntorch.recurrence.default") == 1
+    assert calls.count("snntorch.unroll.default") == 1
     utils.reset(module)
     want = module(x)
     assert torch.equal(program.module()(x), want)
@@ -821,7 +826,20 @@ def test_exported_as_one_operation(case: Case) -> None:
 def test_operator_registrations_are_right() -> None:
     x = torch.randn(6, 2, 3, requires_grad=True)
     mem, beta = torch.randn(2, 3, requires_grad=True), torch.rand(3, requires_grad=True)
-    spelled = (6, "mem threshold beta", "spk mem", "leaky", "subtract", True, "ATan", [2.0])
-    torch.library.opcheck(
-        torch.ops.snntorch.recurrence.default, (x, [mem, torch.ones(()), beta], *spelled)
-    )
+    names, record = ("mem", "threshold", "beta"), ("spk", "mem")
+    call = Call(Rule("leaky", "subtract", True, False), surrogate.atan(), names, record)
+    tensors = [mem, torch.ones(()), beta]
+    torch.library.opcheck(torch.ops.snntorch.unroll.default, (x, tensors, 6, call.encode()))
+
+
+@pytest.mark.parametrize("delay", (False, True))
+@pytest.mark.parametrize("feedback", (False, True))
+@pytest.mark.parametrize("spike_grad", (surrogate.SFS(0.1, -1 / 3), surrogate.heaviside()))
+def test_an_operator_is_told_all(delay: bool, feedback: bool, spike_grad: Any) -> None:
+    rule = Rule("synaptic", "zero", delay, feedback)
+    for record in (("spk", "syn"), ()):
+        call = Call(rule, spike_grad, ("syn", "mem", "threshold", "beta", "alpha"), record)
+        again = Call.decode(call.encode())
+        assert again._replace(spike_grad=spike_grad) == call
+        assert again.spike_grad.function is spike_grad.function
+        assert again.spike_grad.values == spike_grad.values

@@ -1,11 +1,11 @@
-/* The recurrence of problem.py for CPUs: plain C11, called through ctypes.
+/* The equations of problem.py for CPUs: plain C11, called through ctypes.
  *
  * Neurons don't depend on each other, so each thread takes a block of them, small enough for
- * its states to stay in cache, through all steps. Nothing is kept for the way back: it runs
+ * its states to stay in cache, through all steps. Nothing is kept for the backward pass: it runs
  * the block forward once more, in segments that fit the cache, and then back.
  *
- * rows.inc holds the arithmetic of a step, blocks.inc the way through time. Both
- * are included once for each dtype and instruction set.
+ * tables.inc lists what the caller can ask for. rows.inc holds the arithmetic of a step,
+ * blocks.inc the way through time. Both are included once for each dtype and instruction set.
  */
 
 #include <math.h>
@@ -21,32 +21,42 @@
 #include <emmintrin.h>
 #endif
 
-/* binding.py holds the same number; raise both with every change of what follows. */
-#define VERSION 2
+#include "tables.inc"
+
+#ifndef SOURCES
+#error "Define SOURCES as the hash of the sources, as setup.py does: `python setup.py build_ext -i`"
+#endif
 
 #define EXPORT __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
 
 /* Below this many neuron-steps a second thread costs more than it gives. */
 #define PARALLEL_FROM 32768
-/* Bytes of states that a thread keeps in cache on the way back. */
+/* Bytes of states that a thread keeps in cache in the backward pass. */
 #define CACHE (256 * 1024)
 /* Neurons in a block: a multiple of WIDTH, what a cache line of float32 holds. */
 #define WIDTH 16
 #define LINES(n) (((n) + WIDTH - 1) & ~(int64_t)(WIDTH - 1))
 #define MAX_BLOCK 1024
 
-enum { F32, F64, BF16 };
 enum { FORWARD, BACKWARD, SCAN };
-enum { LEAKY, SYNAPTIC, ALPHA_MODEL };
-enum { LINEAR, ZERO, ZERO_OLD };
-enum { SPK, SYN, INH, MEM, STATES };
-enum { THETA, BETA, ALPHA, TAU, FEEDBACK, GRADED, VALUES };
-enum { SLOPES, ATAN, FAST_SIGMOID, SIGMOID, STRAIGHT, TRIANGULAR, STEP, ESCAPE, LSO, SFS };
+#define NUMBERED(number, ...) number,
+enum { DTYPES(NUMBERED) DTYPE_COUNT };
+enum { MODELS(NUMBERED) MODEL_COUNT };
+#define COUNTED(number, name, states) states,
+static const int64_t STATES_OF[] = {MODELS(COUNTED)}; /* besides the spikes */
+enum { KINDS(NUMBERED) KIND_COUNT };
+enum { STATE_NAMES(NUMBERED) STATES };
+enum { PARAMETER_NAMES(NUMBERED) PARAMETERS };
+#define NUMBERED_SURROGATE(name, slope) SURROGATE_##name,
+enum { TABULATED, SURROGATES(NUMBERED_SURROGATE) SURROGATE_COUNT };
+
+/* What the exported functions return: 0, or what went wrong. */
+enum { NO_MEMORY = 1, UNKNOWN };
 
 typedef void Parallel(void (*run)(void *), void *data, unsigned threads, unsigned flags);
 
-/* One of the numbers: a constant where period is 0, else data[neuron % period]. */
+/* One of the parameters: a constant where period is 0, else data[neuron % period]. */
 typedef struct {
     const void *data;
     double constant;
@@ -60,34 +70,18 @@ typedef struct {
     int64_t stride;
 } Rows;
 
-typedef struct {
-    int64_t dtype, model, kind, now, fed, learn; /* kind, now: what a spike resets, and when */
-    int64_t steps, size, threads, stream;        /* stream: write past the cache */
-    Parallel *parallel;                          /* OpenMP's way to run threads, or none */
-    int64_t surrogate;
-    double first, second; /* the surrogate's parameters */
-    double factor, soft;  /* drop = (factor + soft beta) theta, one of them 1 or none */
-    Value values[VALUES];
-    Rows x, excess, grad_x; /* excess: of U over theta; on the way back dS/dU instead */
-    Rows rows[STATES];      /* what to record; on the way back the gradients of it */
-    const void *from[STATES], *last_grads[STATES];
-    void *to[STATES]; /* the last states; on the way back the gradients of the first */
-    void *totals[VALUES];
-} Args;
-
-/* y[t] = decay[t] y[t-1] + x[t], or from the last to the first step with decay[t + 1]. */
-typedef struct {
-    int64_t dtype, steps, size, threads, stream, reverse, period;
-    Parallel *parallel;
-    Rows decay, x, y;
-} Scan;
+#define MEMBER(type, code, name, count, each) type name count;
+typedef struct { ARGS(MEMBER) } Args;
+typedef struct { SCAN_ARGS(MEMBER) } Scan;
+#define BYTES(type, code, name, count, each) + 8 * (sizeof #code - 1) * sizeof(char count)
+_Static_assert(sizeof(Args) == 0 ARGS(BYTES) && sizeof(Scan) == 0 SCAN_ARGS(BYTES), "no gaps");
 
 /* What the threads of one call share. */
 typedef struct {
     const void *args;
     int task, failed;
     int64_t next, size, block;   /* the next block's first neuron; neurons in all, in a block */
-    int64_t steps, length, kept; /* on the way back: steps of a segment, rows kept of each */
+    int64_t steps, length, kept; /* in the backward pass: steps of a segment, rows kept of each */
 } Work;
 
 /* Copy a row out. What won't be read soon needn't push other things out of the cache, nor be
@@ -138,17 +132,17 @@ static const double INVERSE_FACTORIALS[] = {
 /* What a thread works with: rows of one number per neuron of its block. */
 #define DEFINE_BLOCK(real)                                                                  \
     typedef struct {                                                                        \
-        int64_t n, pitch, kept, length; /* on the way back: rows of a step, steps at a time */ \
+        int64_t n, pitch, kept, length; /* in the backward pass: rows of a step, steps at a time */ \
         int past;                       /* whether to write past the cache */               \
         real factor, soft;                                                                  \
-        real *value[VALUES], *drop, *drop_syn;                                              \
+        real *value[PARAMETERS], *drop, *drop_syn;                                              \
         const real *origin[STATES], *old[STATES];    /* states at first, before a step */   \
         real *new[STATES], *reached;                 /* states after it, and its U */       \
         const real *x, *outer[STATES], *slopes;      /* input, gradients, dS/dU */          \
         const real *x_ahead, *ahead[STATES];         /* input and gradients of what follows */ \
         real *out[STATES];                           /* where to put what is recorded */    \
         const real *later[STATES];                   /* gradients of the states after it */ \
-        real *carry[STATES], *total[VALUES];         /* of those before it, of the numbers */ \
+        real *carry[STATES], *total[PARAMETERS];         /* of those before it, of the numbers */ \
         real *grad_x, *sum_x;                                                               \
         real *even[STATES], *odd[STATES], *carried[STATES];                                 \
         real *local, *spare[STATES], *slope, *zeros;                                        \
@@ -260,29 +254,59 @@ static int share(Work *work, int64_t most, int64_t dtype, int64_t threads, Paral
             pthread_join(started[--count], NULL);
         free(started);
     }
-    return work->failed;
+    return work->failed ? NO_MEMORY : 0;
 }
 
-/* Whether caller and library agree on Args and Scan. */
-EXPORT int64_t snn_version(void)
+/* The tables, a line each; the numbers are the places. A field says in the letters of Python's
+ * struct what it is made of, and of which table it has one for each row. */
+#define WORD(number, name, ...) " " #name
+#define MODEL_WORD(number, name, states) " " #name ":" #states
+#define SURROGATE_WORD(name, slope) " " #name
+#define FIELD(type, code, name, count, each) " " #name ":" #code ":" #each
+
+EXPORT const char *snn_tables(void)
 {
-    return VERSION * 1000000 + sizeof(Args) * 1000 + sizeof(Scan);
+    return "dtypes" DTYPES(WORD) "\n"
+           "models" MODELS(MODEL_WORD) "\n"
+           "kinds" KINDS(WORD) "\n"
+           "states" STATE_NAMES(WORD) "\n"
+           "parameters" PARAMETER_NAMES(WORD) "\n"
+           "surrogates Tabulated" SURROGATES(SURROGATE_WORD) "\n"
+           "args" ARGS(FIELD) "\n"
+           "scan" SCAN_ARGS(FIELD);
 }
 
-/* The rest returns 0, or 1 if there wasn't enough memory. */
+/* What tells these sources from others. */
+EXPORT uint64_t snn_sources(void)
+{
+    return SOURCES;
+}
+
+static int is_known(const Args *args)
+{
+#define BELOW(number, count) ((uint64_t)(number) < (count))
+    return BELOW(args->dtype, DTYPE_COUNT) && BELOW(args->model, MODEL_COUNT)
+           && BELOW(args->kind, KIND_COUNT) && BELOW(args->surrogate, SURROGATE_COUNT)
+           && BELOW(args->now, 2) && BELOW(args->fed, 2) && args->steps > 0 && args->size > 0;
+}
+
 EXPORT int snn_forward(const Args *args)
 {
+    if (!is_known(args))
+        return UNKNOWN;
     Work work = {.args = args, .task = FORWARD, .size = args->size, .steps = args->steps};
     return share(&work, MAX_BLOCK, args->dtype, args->threads, args->parallel);
 }
 
 EXPORT int snn_backward(const Args *args)
 {
+    if (!is_known(args))
+        return UNKNOWN;
     Work work = {.args = args, .task = BACKWARD, .size = args->size, .steps = args->steps};
     const int64_t real = args->dtype == F64 ? sizeof(double) : sizeof(float);
-    const int64_t kept = args->model + 1 + args->fed + args->now;
+    const int64_t kept = STATES_OF[args->model] + args->fed + args->now;
     int64_t most = CACHE / (kept * (args->steps + 1) * real) & ~(int64_t)(WIDTH - 1);
-    /* Narrow rows cost more than one more way forward, the more so where the next block comes
+    /* Narrow rows cost more than one more forward pass, the more so where the next block comes
      * so much later that the pages have to be looked up anew. */
     const int64_t least = args->steps > 2048 ? MAX_BLOCK : MAX_BLOCK / 2;
     most = most < least ? least : most < MAX_BLOCK ? most : MAX_BLOCK;
@@ -295,6 +319,8 @@ EXPORT int snn_backward(const Args *args)
 
 EXPORT int snn_scan(const Scan *args)
 {
+    if ((args->dtype != F32 && args->dtype != F64) || args->steps < 1 || args->size < 1)
+        return UNKNOWN;
     Work work = {.args = args, .task = SCAN, .size = args->size, .steps = args->steps};
     return share(&work, MAX_BLOCK, args->dtype, args->threads, args->parallel);
 }

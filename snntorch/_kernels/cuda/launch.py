@@ -1,8 +1,7 @@
-"""The recurrence on CUDA devices, by the Triton kernels of `kernels`.
+"""The Triton kernels for CUDA devices: a `Backend`.
 
-`forward` and `backward` have the arguments and results of their namesakes in `recurrence`.
-Nothing is kept between them: `backward` runs forward once more, and needs room for the states
-of some ``2 sqrt(steps)`` steps meanwhile.
+Nothing is kept between forward and backward: `backward` runs forward once more, and needs room
+for the states of some ``2 sqrt(steps)`` steps meanwhile.
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ import torch
 from torch import Tensor
 
 from snntorch import surrogate
-from snntorch._kernels.problem import RECORDS, VALUES, Rule, States, Values
+from snntorch._kernels.covers import DTYPES
+from snntorch._kernels.problem import PARAMETERS, RECORDS, ByName, Parameters, Problem
 from snntorch.surrogate import SurrogateGradient
 
 #: What a plan says of this path.
 DESCRIPTION = "a Triton kernel"
-
-_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 #: The surrogates that the kernel computes itself; of others torch computes dS/dx beforehand.
 _SURROGATES = (
@@ -38,7 +36,7 @@ _SURROGATES = (
     surrogate.StraightThroughEstimator,
     surrogate.Triangular,
 )
-#: Up to so many steps the way back keeps the states of each, not those of segments.
+#: Up to so many steps the backward pass keeps the states of each, not those of segments.
 _SHORT = 16
 
 
@@ -52,65 +50,49 @@ def available() -> str | None:
     return None
 
 
-def covers(x: Tensor, values: Values) -> bool:
-    """Return whether these kernels run an input like ``x``."""
-    return x.is_cuda and x.dtype in _DTYPES and available() is None
+def why_not(x: Tensor, parameters: Parameters) -> str | None:
+    """Return why these kernels do not run an input like ``x``."""
+    if not x.is_cuda or x.dtype not in DTYPES:
+        return f"the Triton kernels take no {x.dtype} on {x.device}"
+    return available()
 
 
-def forward(
-    rule: Rule, values: Values, x: Tensor, steps: int, old: States, record: tuple[str, ...]
-) -> tuple[States, States]:
-    """Run all steps; see `plain.forward`."""
-    recorded = {name: x.new_empty((steps, *x.shape[1:])) for name in record}
-    last = {name: x.new_empty(x.shape[1:]) for name in rule.states}
-    _run_forward(rule, values, x, steps, old, recorded, last)
+def forward(problem: Problem, record: tuple[str, ...]) -> tuple[ByName, ByName]:
+    """Run all steps, see `Backend.forward`."""
+    x, shape = problem.x, problem.shape
+    recorded = {name: x.new_empty((problem.steps, *shape)) for name in record}
+    last = {name: x.new_empty(shape) for name in problem.rule.states}
+    _run_forward(problem, recorded, last)
     return recorded, last
 
 
 def backward(
-    rule: Rule,
-    values: Values,
-    spike_grad: SurrogateGradient,
-    x: Tensor,
-    steps: int,
-    old: States,
-    grads: States,
-    last_grads: States,
-    needs: frozenset[str] = frozenset(VALUES),
-) -> tuple[Tensor, States, Values]:
-    """Return the gradients of all inputs of `forward`; see `plain.backward`."""
-    shape = x.shape[1:]
+    problem: Problem, grads: ByName, last_grads: ByName, needs: frozenset[str]
+) -> tuple[Tensor, ByName, Parameters]:
+    """Return the gradients of all inputs of `forward`, see `Backend.backward`."""
+    x, shape, steps = problem.x, problem.shape, problem.steps
     grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    grad_old = {name: x.new_empty(shape) for name in rule.states}
-    total = {
-        name: x.new_empty(shape)
-        for name, value in values._asdict().items()
-        if value is not None and name in needs
-    }
-    arguments: dict[str, Any] = {f"{name}_grad": total.get(name) for name in VALUES}
+    grad_old = {name: x.new_empty(shape) for name in problem.rule.states}
+    totals = {n: x.new_empty(shape) for n in problem.parameters.given() if n in needs}
+    arguments: dict[str, Any] = {f"{name}_grad": totals.get(name) for name in PARAMETERS}
     for name in RECORDS:
         arguments[f"{name}_rows"], arguments[f"{name}_stride"] = _rows(grads.get(name))
         last = last_grads.get(name)
         arguments[f"last_{name}"] = None if last is None else last.contiguous().resolve_neg()
         arguments[f"{name}_grad"] = grad_old.get(name)
-    name, parameters = _in_kernel(spike_grad)
-    slopes = None if name else _slopes(rule, values, spike_grad, x, steps, old)
+    name, parameters = _in_kernel(problem.spike_grad)
     computed_in = torch.float64 if x.dtype == torch.float64 else torch.float32
     for pointer, value in zip(("p_ptr", "q_ptr"), (*parameters, 0, 0), strict=False):
         # not an argument, as Triton passes numbers in float32
         arguments[pointer] = torch.full((1,), value, dtype=computed_in, device=x.device)
     length = max(math.isqrt(steps - 1) + 1, min(steps, _SHORT))
     segments = math.ceil(steps / length)
-    kept = x.new_empty((segments + length, len(rule.states), *shape))
+    kept = x.new_empty((segments + length, len(problem.rule.states), *shape))
     _launch(
         "backward",
-        rule,
-        values,
-        x,
-        steps,
-        old,
+        problem,
         **arguments,
-        slopes=slopes,
+        slopes=None if name else _slopes(problem),
         kept=kept,
         width=kept[0].numel(),
         segments=segments,
@@ -119,7 +101,8 @@ def backward(
         SURROGATE=name,
         CONSTANT=len(x) == 1,
     )
-    return grad_x, grad_old, Values(*(total.get(n) for n in VALUES))  # type: ignore[arg-type]
+    found = {name: totals.get(name) for name in PARAMETERS}
+    return grad_x, grad_old, Parameters(**found)  # type: ignore[arg-type]
 
 
 def _in_kernel(spike_grad: SurrogateGradient) -> tuple[str, tuple[float, ...]]:
@@ -131,54 +114,32 @@ def _in_kernel(spike_grad: SurrogateGradient) -> tuple[str, tuple[float, ...]]:
     return name, (values[0] / 2, math.pi / 2 * values[0]) if name == "ATan" else values
 
 
-def _slopes(
-    rule: Rule,
-    values: Values,
-    spike_grad: SurrogateGradient,
-    x: Tensor,
-    steps: int,
-    old: States,
-) -> Tensor:
+def _slopes(problem: Problem) -> Tensor:
     """Return dS/dx at all times, each step's as torch computes it, from the last to the first."""
-    excess = x.new_empty((steps, *x.shape[1:]))
-    _run_forward(rule, values, x, steps, old, {}, {}, excess)
-    ones = torch.ones_like(excess[0])
+    excess = problem.x.new_empty((problem.steps, *problem.shape))
+    _run_forward(problem, {}, {}, excess)
+    ones, spike_grad = torch.ones_like(excess[0]), problem.spike_grad
     for row in reversed(excess.unbind()):
         row.copy_(spike_grad.function.gradient(row.clone(), ones, *spike_grad.values))
     return excess
 
 
 def _run_forward(
-    rule: Rule,
-    values: Values,
-    x: Tensor,
-    steps: int,
-    old: States,
-    recorded: States,
-    last: States,
-    excess: Tensor | None = None,
+    problem: Problem, recorded: ByName, last: ByName, excess: Tensor | None = None
 ) -> None:
     rows = {f"{name}_rows": recorded.get(name) for name in RECORDS}
     ends = {f"last_{name}": last.get(name) for name in RECORDS}
-    _launch("forward", rule, values, x, steps, old, **rows, **ends, excess_rows=excess)
+    _launch("forward", problem, **rows, **ends, excess_rows=excess)
 
 
-def _launch(
-    kernel: str,
-    rule: Rule,
-    values: Values,
-    x: Tensor,
-    steps: int,
-    old: States,
-    **arguments: Any,
-) -> None:
+def _launch(kernel: str, problem: Problem, **arguments: Any) -> None:
     """Run a kernel on what both have in common, and on its own arguments."""
-    size = x[0].numel()
+    rule, size, x = problem.rule, problem.shape.numel(), problem.x.resolve_neg()
     if size == 0:
         return
-    for name, value in values._asdict().items():
+    for name, value in problem.parameters._asdict().items():
         arguments[f"{name}_ptr"], arguments[f"{name}_period"] = _periodic(value, x)
-    x, old = x.resolve_neg(), {name: state.resolve_neg() for name, state in old.items()}
+    old = {name: state.resolve_neg() for name, state in problem.old.items()}
     arguments |= {f"old_{name}": old.get(name) for name in RECORDS}
     # a thread takes one neuron, or four at once where the others keep the device busy
     block = 128 if size < 1 << 20 else 512
@@ -187,7 +148,7 @@ def _launch(
             x_ptr=x,
             x_stride=x.stride(0) if len(x) > 1 else 0,
             n=size,
-            steps=steps,
+            steps=problem.steps,
             MODEL=rule.model,
             RESET=rule.reset,
             DELAY=rule.delay,
@@ -206,9 +167,9 @@ def _kernels() -> ModuleType:
 
 
 def _periodic(value: Tensor | None, x: Tensor) -> tuple[Tensor | None, int]:
-    """Return a number as the row that repeats over the neurons, and the row's length.
+    """Return a parameter as the row that repeats over the neurons, and the row's length.
 
-    torch rounds a number without dimensions to the dtype of ``x``, so that is done here too.
+    torch rounds one without dimensions to the dtype of ``x``, so that is done here too.
     """
     if value is None:
         return None, 1

@@ -1,0 +1,41 @@
+"""What a neuron says to a kernel: its equation and parameters, or why it is run in torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from snntorch._neurons.neurons import SpikingNeuron
+
+
+def equation(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]] | None:
+    """Return model, input current and all parameters of a neuron; None if no kernel knows it."""
+    found = neuron.recurrence(x)
+    if found is None or not neuron._clears_as(found[0]):
+        return None
+    parameters = found[2]
+    parameters["threshold"] = neuron._value("threshold")
+    parameters["graded"] = neuron._value("graded_spikes_factor")
+    return found
+
+
+def reset_of(neuron: SpikingNeuron) -> str:
+    """Return what a kernel calls a neuron's reset."""
+    mechanism = neuron._reset_mechanism
+    return "zero_old" if mechanism == "zero" and neuron.zeroes_old_states else mechanism
+
+
+def why_stepped(neuron: SpikingNeuron) -> str | None:
+    """Return why its own methods have to run at each step; None if a kernel may."""
+    if neuron._overridden:
+        return f"its class has a {', '.join(neuron._overridden)} of its own"
+    for name in neuron._settable:
+        if name in neuron.__dict__:
+            return f"a {name} was set on it"
+    if neuron.inhibition:
+        return "inhibition compares neurons"
+    if callable(neuron.state_quant):
+        return "state_quant is a function of each step"
+    return None
