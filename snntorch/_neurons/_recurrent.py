@@ -60,7 +60,13 @@ class SameConv2d(nn.Conv2d):
         size = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * 2
         rows, columns = (int(length) for length in size)
         padding = (rows // 2, columns // 2)
-        super().__init__(in_channels, out_channels, (rows, columns), padding=padding, bias=bias)
+        super().__init__(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            kernel_size=(rows, columns),
+            padding=padding,
+            bias=bias,
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the convolution; an even kernel's surplus first row or column is dropped."""

@@ -1,4 +1,4 @@
-"""States that a module declares by name: kept, moved, reset, detached and copied from here.
+"""States that a module declares by name: found, kept, moved, reset, detached and copied.
 
 They are buffers, so that they follow the module and are counted as memory of it, but they
 are a batch's, not the module's: a state_dict and a file leave them out, and processes that
@@ -8,6 +8,7 @@ train together do not share them.
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any, ClassVar
 
 import torch
@@ -15,8 +16,15 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 from torch.nn.parallel import DistributedDataParallel
 
+from snntorch._checks import expect, expect_tensor, owner_name, shape_of
 from snntorch._neurons._values import ValueModule
 from snntorch._torch import is_jit_traced
+
+
+def _zero_state(input_: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return zeros where the input is, in its dtype."""
+    dtype = input_.dtype if input_.is_floating_point() else torch.get_default_dtype()
+    return torch.zeros(shape, dtype=dtype, device=input_.device)
 
 
 class StateModule(ValueModule):
@@ -28,12 +36,121 @@ class StateModule(ValueModule):
     pickle_states: bool = False
     #: ``True`` keeps the states on the module from call to call.
     init_hidden: bool = False
+    #: Whether the input is current into each neuron, and so has the shape of the states.
+    expands_input: ClassVar[bool] = True
+    _told_of_batch: bool = False
     #: 1 where a step resets, else 0; there for methods that a class has of its own.
     reset: Tensor
 
     def _declare_states(self) -> None:
         for name in self.state_names:
             self.register_buffer(name, torch.zeros(0), persistent=False)
+
+    def state_shape(self, input_: Tensor) -> tuple[int, ...]:
+        """Return the shape of each state for one step's input: that to which all broadcasts."""
+        shape = input_.shape
+        buffers = self._buffers
+        for name in self._parameter_names:
+            value = buffers.get(name)
+            if value is None:
+                value = self._value(name)
+            if value.dim() and value.shape != shape[-value.dim() :]:
+                shape = self._broadcast(name, value, shape)
+        return shape
+
+    def _broadcast(self, name: str, value: Tensor, shape: torch.Size) -> torch.Size:
+        try:
+            return torch.Size(torch.broadcast_shapes(shape, value.shape))  # type: ignore[no-untyped-call]
+        except RuntimeError:
+            what = f"`{name}` to broadcast with a step of shape {tuple(shape)}"
+            hint = "Give one number for all neurons, or one for each in the last dimension."
+            expect(False, self, what, shape_of(value), hint)
+            raise
+
+    def _expect_no_wider(self, name: str, shape: torch.Size) -> None:
+        """Raise ``ValueError`` unless a number expands to a shape that no number can change."""
+        value = self._value(name)
+        if value.dim():
+            wide = self._broadcast(name, value, shape)
+            expect(wide == shape, self, f"`{name}` to expand to {tuple(shape)}", shape_of(value))
+
+    def _states(self, input_: Any, given: tuple[Any, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return a step's input and the complete states to start it from, of one shape."""
+        if not isinstance(input_, Tensor):
+            expect_tensor(self, "input_", input_)
+        if input_.is_complex():
+            expect(False, self, "a real `input_`", input_.dtype, "Pass its real part.", TypeError)
+        shape = self.state_shape(input_)
+        states = []
+        buffers = self._buffers
+        for name, passed in zip(self.state_names, given, strict=True):
+            state: Any = buffers[name] if passed is None else passed
+            if passed is None:
+                if state.shape != shape or state.device != input_.device:
+                    state = _zero_state(input_, shape)
+            elif (
+                self.init_hidden
+                or not isinstance(state, Tensor)
+                or state.shape != shape
+                or state.is_cpu is not input_.is_cpu  # a whole device takes time to compare
+            ):
+                state = self._fitted(name, state, input_, shape)
+            states.append(state)
+        if self.expands_input and input_.shape != shape:
+            input_ = input_.expand(shape)
+        return input_, tuple(states)
+
+    def _fitted(self, name: str, state: Any, input_: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return a passed state in full shape: empty counts as zeros, others expand."""
+        expect(
+            not self.init_hidden,
+            self,
+            f"no `{name}` with init_hidden=True, which keeps the states on the module",
+            "one",
+            f"Leave `{name}` out, or build the neuron with init_hidden=False.",
+            TypeError,
+        )
+        expect_tensor(self, name, state)
+        if state.numel() == 0:
+            return _zero_state(input_, shape)
+        if state.numel() == 1 and (state.device.type == "cpu" or not shape):
+            state = state.reshape(()).to(input_.device)
+        start = f"Start from `{', '.join(self.state_names)} = neuron.reset_mem()`"
+        expect(
+            state.device == input_.device,
+            self,
+            f"`{name}` on device {input_.device}, where its input is",
+            f"one on {state.device}",
+            f"{start}, or move it: {name}.to({str(input_.device)!r}).",
+        )
+        if state.dim() > 1 and len(state) != 1 and state.shape[1:] == tuple(shape)[1:]:
+            return self._of_another_batch(name, state, input_, shape)
+        try:
+            expanded: Tensor = state.expand(shape)
+            return expanded
+        except RuntimeError:
+            raise ValueError(
+                f"{owner_name(self)} expected `{name}` of shape {tuple(shape)}, to match its "
+                f"input of shape {shape_of(input_)}, but got {shape_of(state)}.\n"
+                f"{start}, or pass a state that can be expanded to that shape."
+            ) from None
+
+    def _of_another_batch(
+        self, name: str, state: Tensor, input_: Tensor, shape: tuple[int, ...]
+    ) -> Tensor:
+        """Return zeros, as 1.0.0 does, where a state was carried over from another batch."""
+        if len(state) == shape[0]:
+            return state
+        if not self._told_of_batch:
+            self._told_of_batch = True
+            warnings.warn(
+                f"{owner_name(self)} got `{name}` of a batch of {len(state)} for one of "
+                f"{shape[0]}, and starts from zeros. Start each sequence from "
+                f"`{', '.join(self.state_names)} = neuron.reset_mem()` to say so.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return _zero_state(input_, shape)
 
     def _own_states(self) -> tuple[Tensor, ...]:
         """Return the states that the last step left."""

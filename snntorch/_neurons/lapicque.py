@@ -136,17 +136,17 @@ class Lapicque(LIF):
                 decay = given["beta"].clamp(max=1)
                 given["C"] = dt / (given["R"] * torch.log(1 / decay))
         super().__init__(
-            given["beta"],
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_beta,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            beta=given["beta"],
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
         )
         self._register("R", given["R"])
         self._register("C", given["C"])

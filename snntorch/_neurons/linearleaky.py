@@ -93,18 +93,18 @@ class LinearLeaky(StateLeaky):
         expect_count(self, "in_features", in_features)
         expect_count(self, "out_features", out_features)
         super().__init__(
-            beta,
-            out_features,
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            learn_beta,
-            learn_threshold,
-            state_quant,
-            output,
-            graded_spikes_factor,
-            learn_graded_spikes_factor,
-            kernel_truncation_steps,
+            beta=beta,
+            channels=out_features,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            state_quant=state_quant,
+            output=output,
+            graded_spikes_factor=graded_spikes_factor,
+            learn_graded_spikes_factor=learn_graded_spikes_factor,
+            kernel_truncation_steps=kernel_truncation_steps,
         )
         self.in_features = in_features
         self.out_features = out_features

@@ -91,17 +91,17 @@ class RSynaptic(RecurrentLIF):
         reset_delay: bool = True,
     ) -> None:
         super().__init__(
-            beta,
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_beta,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            beta=beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
         )
         self.reset_delay = reset_delay
         # V before alpha, as the state of an optimizer counts parameters in the order of 1.0.0

@@ -87,15 +87,15 @@ class SLSTM(SpikingNeuron):
         output: bool = False,
     ) -> None:
         super().__init__(
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
         )
         expect_count(self, "input_size", input_size)
         expect_count(self, "hidden_size", hidden_size)

@@ -105,10 +105,10 @@ class StateLeaky(SequenceNeuron, LIF):
         kernel_truncation_steps: int | None = None,
     ) -> None:
         super().__init__(
-            beta,
-            threshold,
-            spike_grad,
-            surrogate_disable,
+            beta=beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
             learn_beta=learn_beta,
             learn_threshold=learn_threshold,
             reset_mechanism="none",

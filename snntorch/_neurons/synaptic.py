@@ -83,17 +83,17 @@ class Synaptic(LIF):
         reset_delay: bool = True,
     ) -> None:
         super().__init__(
-            beta,
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_beta,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            beta=beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
         )
         self._register("alpha", alpha, learn_alpha)
         self.reset_delay = reset_delay
