@@ -35,7 +35,7 @@ def is_traced() -> bool:
 
 def is_transformed() -> bool:
     """Return whether a function is transformed: by `torch.func`, or by forward-mode AD."""
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    return is_functorch_active() or forward_ad._current_level >= 0
 
 
 @contextmanager
@@ -62,3 +62,7 @@ def is_hooked(module: nn.Module) -> bool:
         or module_hooks._global_backward_hooks
         or module_hooks._global_backward_pre_hooks
     )
+
+
+#: Whether a function of `torch.func`, such as `vmap` or `grad`, transforms what is run.
+is_functorch_active = torch._C._are_functorch_transforms_active
