@@ -17,7 +17,7 @@ LAYERS = (
     ("surrogate",),
     ("_kernels",),
     ("_neurons", "_layers"),
-    ("_unroll", "utils", "spikegen", "_spikegen"),
+    ("_unroll", "utils", "spikegen"),
     ("functional",),
     ("backprop", "spikeplot"),
 )
