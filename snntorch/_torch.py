@@ -66,3 +66,10 @@ def is_hooked(module: nn.Module) -> bool:
 
 #: Whether a function of `torch.func`, such as `vmap` or `grad`, transforms what is run.
 is_functorch_active = torch._C._are_functorch_transforms_active
+#: Whether a tensor stands for others within such a function.
+is_functorch_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+
+
+def conv_padding(conv: nn.Conv1d | nn.Conv2d) -> list[int]:
+    """Return how far a convolution pads each axis, as `F.pad` takes it: the last axis first."""
+    return conv._reversed_padding_repeated_twice

@@ -13,6 +13,7 @@ References:
     Learning", 2023. DOI 10.1109/JPROC.2023.3308088
 """
 
+from snntorch._docs import publish
 from snntorch.spikegen._delta import delta
 from snntorch.spikegen._interpolation import latency_interpolate, rate_interpolate
 from snntorch.spikegen._latency import latency, latency_code, latency_code_linear, latency_code_log
@@ -44,6 +45,4 @@ __all__ = [
     "to_one_hot_inverse",
 ]
 
-# where they are found when what is pickled is read, by other versions, too
-for _name in __all__:
-    globals()[_name].__module__ = __name__
+publish(globals())

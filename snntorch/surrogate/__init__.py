@@ -16,6 +16,7 @@ References:
     DOI 10.1109/MSP.2019.2931595
 """
 
+from snntorch._docs import publish
 from snntorch.surrogate._factories import (
     LSO,
     SFS,
@@ -74,6 +75,4 @@ __all__ = [
     "triangular",
 ]
 
-# where they are found when what is pickled is read, by other versions, too
-for _name in __all__:
-    globals()[_name].__module__ = __name__
+publish(globals())
