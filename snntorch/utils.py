@@ -1,7 +1,8 @@
-"""Helpers around nets and data sets."""
+"""Utilities for nets and data sets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,13 @@ def reset(net: nn.Module) -> None:
         tensor([[0., 0.]])
     """
     expect(isinstance(net, nn.Module), "reset", "a torch.nn.Module", repr(net), error=TypeError)
-    for module in net.modules():
-        if isinstance(module, SpikingNeuron):
-            module.reset_mem()
+    for neuron in spiking_neurons(net):
+        neuron.reset_mem()
+
+
+def spiking_neurons(net: nn.Module) -> Iterator[SpikingNeuron]:
+    """Yield every neuron in ``net``, however deep."""
+    return (module for module in net.modules() if isinstance(module, SpikingNeuron))
 
 
 def _select(values: Any, indices: Any) -> Any:
