@@ -125,7 +125,7 @@ def BPTT(
         {shared}
 
     Returns:
-        The mean loss of a time step, detached.
+        The mean loss of a time step over all batches, detached.
 
     Raises:
         ValueError, TypeError, ImportError: As `TBPTT`.

@@ -77,8 +77,7 @@ def stdp_linear_single_step(
 
     Examples:
         >>> import torch
-        >>> from torch import nn
-        >>> fc = nn.Linear(1, 1)
+        >>> fc = torch.nn.Linear(1, 1)
         >>> strength = lambda weight: 0.1
         >>> traces, changes = (None, None), []
         >>> for pre, post in ((1, 0), (0, 1), (1, 0)):  # the output fires between two inputs
@@ -137,8 +136,7 @@ def mstdp_linear_single_step(
 
     Examples:
         >>> import torch
-        >>> from torch import nn
-        >>> fc, reward = nn.Linear(3, 2), torch.tensor([1.0, -1.0])
+        >>> fc, reward = torch.nn.Linear(3, 2), torch.tensor([1.0, -1.0])
         >>> spikes = torch.ones(2, 3), torch.ones(2, 2)
         >>> *traces, eligibility = mstdp_linear_single_step(fc, *spikes, None, None, 2.0, 2.0)
         >>> torch.einsum("b,boi->oi", reward, eligibility).shape
@@ -199,8 +197,7 @@ def mstdpet_linear_single_step(
 
     Examples:
         >>> import torch
-        >>> from torch import nn
-        >>> fc, eligibility, traces = nn.Linear(3, 2), None, (None, None)
+        >>> fc, eligibility, traces = torch.nn.Linear(3, 2), None, (None, None)
         >>> for _ in range(4):
         ...     in_spike, out_spike = torch.rand(5, 3).round(), torch.rand(5, 2).round()
         ...     *traces, eligibility = mstdpet_linear_single_step(
@@ -252,8 +249,7 @@ def stdp_conv1d_single_step(
 
     Examples:
         >>> import torch
-        >>> from torch import nn
-        >>> conv, spikes = nn.Conv1d(1, 4, kernel_size=3), torch.ones(2, 1, 8)
+        >>> conv, spikes = torch.nn.Conv1d(1, 4, kernel_size=3), torch.ones(2, 1, 8)
         >>> *traces, change = stdp_conv1d_single_step(
         ...     conv, spikes, torch.ones(2, 4, 6), None, None, 2.0, 2.0
         ... )
@@ -300,8 +296,7 @@ def stdp_conv2d_single_step(
 
     Examples:
         >>> import torch
-        >>> from torch import nn
-        >>> conv, spikes = nn.Conv2d(1, 4, kernel_size=3), torch.ones(2, 1, 8, 8)
+        >>> conv, spikes = torch.nn.Conv2d(1, 4, kernel_size=3), torch.ones(2, 1, 8, 8)
         >>> *traces, change = stdp_conv2d_single_step(
         ...     conv, spikes, torch.ones(2, 4, 6, 6), None, None, 2.0, 2.0
         ... )

@@ -65,8 +65,7 @@ class OutputMonitor(BaseMonitor):
 
     Examples:
         >>> import torch, snntorch as snn
-        >>> from torch import nn
-        >>> net = nn.Sequential(nn.Identity(), snn.Leaky(beta=0.5, init_hidden=True))
+        >>> net = torch.nn.Sequential(torch.nn.Identity(), snn.Leaky(beta=0.5, init_hidden=True))
         >>> monitor = OutputMonitor(net, instance=snn.Leaky)
         >>> for x in (0.8, 0.8, 0.8):
         ...     _ = net(torch.tensor([x]))
@@ -110,9 +109,8 @@ class InputMonitor(BaseMonitor):
 
     Examples:
         >>> import torch
-        >>> from torch import nn
-        >>> net = nn.Sequential(nn.ReLU(), nn.Flatten(0))
-        >>> monitor = InputMonitor(net, instance=nn.Flatten)
+        >>> net = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Flatten(0))
+        >>> monitor = InputMonitor(net, instance=torch.nn.Flatten)
         >>> _ = net(torch.tensor([[-1.0, 2.0]]))
         >>> monitor["1"]
         [tensor([[0., 2.]])]
@@ -157,8 +155,7 @@ class AttributeMonitor(BaseMonitor):
 
     Examples:
         >>> import torch, snntorch as snn
-        >>> from torch import nn
-        >>> net = nn.Sequential(nn.Identity(), snn.Leaky(beta=0.5, init_hidden=True))
+        >>> net = torch.nn.Sequential(torch.nn.Identity(), snn.Leaky(beta=0.5, init_hidden=True))
         >>> monitor = AttributeMonitor("mem", False, net, instance=snn.Leaky)
         >>> for x in (0.8, 0.8, 0.8):
         ...     _ = net(torch.tensor([x]))
@@ -218,9 +215,8 @@ class GradOutputMonitor(BaseMonitor):
 
     Examples:
         >>> import torch
-        >>> from torch import nn
-        >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
-        >>> monitor = GradOutputMonitor(net, instance=nn.ReLU)
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+        >>> monitor = GradOutputMonitor(net, instance=torch.nn.ReLU)
         >>> net(torch.ones(1, 2)).sum().backward()
         >>> monitor["1"]
         [tensor([[1., 1.]])]
@@ -265,9 +261,8 @@ class GradInputMonitor(BaseMonitor):
 
     Examples:
         >>> import torch
-        >>> from torch import nn
-        >>> net = nn.Sequential(nn.Identity(), nn.ReLU())
-        >>> monitor = GradInputMonitor(net, instance=nn.ReLU)
+        >>> net = torch.nn.Sequential(torch.nn.Identity(), torch.nn.ReLU())
+        >>> monitor = GradInputMonitor(net, instance=torch.nn.ReLU)
         >>> net(torch.tensor([-1.0, 1.0], requires_grad=True)).sum().backward()
         >>> monitor["1"]
         [tensor([0., 1.])]
