@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 _T = TypeVar("_T", bound=Callable[..., Any])
@@ -17,14 +16,14 @@ def shared_arguments(texts: Mapping[str, str]) -> Callable[[_T], _T]:
     Those that the docstring describes itself, and those that are not taken, are left out;
     the order is that of the signature.
     """
-    fill = partial(textwrap.fill, width=92, initial_indent=4 * " ", subsequent_indent=8 * " ")
+    wrapper = textwrap.TextWrapper(92, 4 * " ", 8 * " ", break_on_hyphens=False)
 
     def document(documented: _T) -> _T:
         text = documented.__doc__
         if text:  # python -OO leaves none
             names = inspect.signature(documented).parameters
             lines = [
-                fill(f"{name}: {texts[name]}")
+                wrapper.fill(f"{name}: {texts[name]}")
                 for name in names
                 if name in texts and f"    {name}: " not in text
             ]

@@ -1,7 +1,7 @@
 r"""Training through time: forward pass, backward pass and weight updates in one call.
 
 The time steps of a batch are cut into windows of ``K`` steps. Each window is run, its loss
-sent back through it, and the weights updated; then the states are detached from their
+backpropagated, and the weights updated; then the states are detached from their
 past and the next window goes on from them. What remains to choose is the window:
 
 - `BPTT`: all time steps. The exact gradient; memory grows with the number of steps.

@@ -16,7 +16,7 @@ All monitors record in the same way:
 - ``monitor[name]``: the records of one layer; ``monitor[i]`` is ``records[i]``.
 
 Records are what the network computed, not copies: they keep the graph that led to them.
-Pass ``torch.detach`` as the function of a monitor to keep the numbers alone.
+Pass ``torch.detach`` as the function of a monitor to keep the values alone.
 
 The network does not keep a monitor alive. A monitor that is deleted stops recording, and
 a copy of the network (``copy.deepcopy``, pickle) is another network: it is not watched.

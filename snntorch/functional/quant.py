@@ -1,4 +1,4 @@
-"""State quantization: neurons whose states know only a few values.
+"""State quantization: neurons whose states have only a few levels.
 
 Low-precision hardware stores a membrane in a handful of bits. A quantizer made
 here goes to a neuron as ``state_quant``; each state is rounded to the nearest

@@ -1,5 +1,7 @@
 """Animations over time, and the count of spikes."""
 
+# ruff: noqa: D417  (the arguments that both share are filled in)
+
 from __future__ import annotations
 
 from math import floor
@@ -17,6 +19,7 @@ from matplotlib.ticker import EngFormatter
 from torch import Tensor
 
 from snntorch._checks import expect, expect_count, expect_number
+from snntorch._docs import shared_arguments
 from snntorch.spikeplot._saving import FrameAnimation
 from snntorch.spikeplot._style import (
     BLUE,
@@ -30,7 +33,14 @@ from snntorch.spikeplot._style import (
     whole_numbers,
 )
 
+ARGUMENTS = {
+    "interval": "Time between frames in ms.",
+    "progress": "Show a progress bar (of ``tqdm``) while the animation is saved; left out, once"
+    " that takes more than two seconds and if ``tqdm`` is installed.",
+}
 
+
+@shared_arguments(ARGUMENTS)
 def animator(
     data: Tensor,
     fig: Figure,
@@ -51,10 +61,8 @@ def animator(
         fig: Figure that holds ``ax``.
         ax: Axes to draw on; its frame and ticks are switched off.
         num_steps: Number of time steps to show; ``False`` for all.
-        interval: Time between frames in ms.
         cmap: Colour map of matplotlib, by name or itself.
-        progress: Show a progress bar (of ``tqdm``) while the animation is saved; left out,
-            once that takes more than two seconds and if ``tqdm`` is installed.
+        {shared}
 
     Returns:
         The animation. Keep it, as matplotlib stops an animation nobody refers to.
@@ -93,6 +101,7 @@ def animator(
     return FrameAnimation("animator", fig, draw, steps, interval, progress)
 
 
+@shared_arguments(ARGUMENTS)
 def spike_count(
     data: Tensor,
     fig: Figure,
@@ -121,11 +130,9 @@ def spike_count(
         animate: ``True`` for an animation, ``False`` for the final count.
         interpolate: Frames per time step: more let time run more smoothly.
         gridshader: Shade every other row.
-        interval: Time between frames in ms.
         time_step: Duration of a time step in s, to show time in seconds; ``False`` shows
             the number of steps.
-        progress: Show a progress bar (of ``tqdm``) while the animation is saved; left out,
-            once that takes more than two seconds and if ``tqdm`` is installed.
+        {shared}
 
     Returns:
         The animation (keep it, as matplotlib stops an animation nobody refers to), or
