@@ -130,8 +130,8 @@ class STDPLearner(nn.Module):
         self.tau_post = tau_post
         self.f_pre = f_pre
         self.f_post = f_post
-        self.in_spike_monitor = InputMonitor(synapse, function_on_input=_detached_spikes)
-        self.out_spike_monitor = OutputMonitor(sn, function_on_output=_detached_spikes)
+        self.in_spike_monitor = InputMonitor(synapse, function_on_input=_spikes)
+        self.out_spike_monitor = OutputMonitor(sn, function_on_output=_spikes)
         # they move along with the module, but are no part of a checkpoint
         self.register_buffer("trace_pre", None, persistent=False)
         self.register_buffer("trace_post", None, persistent=False)
@@ -207,11 +207,11 @@ class STDPLearner(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         # a copy has a layer of its own to watch
-        self.in_spike_monitor.watch(self.synapse, None, _detached_spikes)
-        self.out_spike_monitor.watch(self.sn, None, _detached_spikes)
+        self.in_spike_monitor.watch(self.synapse, None, _spikes)
+        self.out_spike_monitor.watch(self.sn, None, _spikes)
 
 
-def _detached_spikes(values: Any) -> Tensor:
+def _spikes(values: Any) -> Tensor:
     """Return the spikes of what a layer is given or a neuron returns, without their graph."""
     return spikes_of(values).detach()
 
