@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as module_hooks
+from torch.utils import _pytree
 
 #: The classes of tensors that have numbers in memory of their own, and no more to them.
 PLAIN = (Tensor, nn.Parameter)
@@ -68,6 +69,10 @@ def is_hooked(module: nn.Module) -> bool:
 is_functorch_active = torch._C._are_functorch_transforms_active
 #: Whether a tensor stands for others within such a function.
 is_functorch_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+#: Take nested tuples, lists and dicts of values apart, and put them together again.
+TreeSpec = _pytree.TreeSpec
+tree_flatten = _pytree.tree_flatten
+tree_unflatten = _pytree.tree_unflatten
 
 
 def conv_padding(conv: nn.Conv1d | nn.Conv2d) -> list[int]:

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias, cast, overload
 import torch
 from torch import nn
 from torch.autograd.graph import register_multi_grad_hook
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from torch.utils.hooks import RemovableHandle
 
 from snntorch._checks import expect
+from snntorch._torch import TreeSpec, tree_flatten, tree_unflatten
 
 Kind: TypeAlias = type[nn.Module] | tuple[type[nn.Module], ...]
 Function: TypeAlias = Callable[[Any], Any]
