@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version as installed
+from inspect import isclass, isfunction, unwrap
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,20 @@ def draw_gallery(app: Any) -> None:
     gallery.build(Path(app.srcdir) / "_gallery")
 
 
+def written_in(app: Any, module: str, name: str) -> str | None:
+    """Return the module whose code a link to the source shows.
+
+    What a package publishes says that it belongs to the package, not where it is written.
+    """
+    value = getattr(sys.modules.get(module), name.partition(".")[0], None)
+    parts = [unwrap(part) for part in vars(value).values()] if isclass(value) else [value]
+    for part in parts:
+        if isfunction(part) and part.__qualname__.startswith(value.__qualname__):
+            return str(part.__globals__["__name__"])
+    return None
+
+
 def setup(app: Any) -> None:
     """Tell Sphinx what to do besides what it does."""
     app.connect("builder-inited", draw_gallery)
+    app.connect("viewcode-follow-imported", written_in)

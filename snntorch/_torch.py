@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as module_hooks
+from torch.utils import _pytree
 
 #: The classes of tensors that have numbers in memory of their own, and no more to them.
 PLAIN = (Tensor, nn.Parameter)
@@ -35,7 +36,7 @@ def is_traced() -> bool:
 
 def is_transformed() -> bool:
     """Return whether a function is transformed: by `torch.func`, or by forward-mode AD."""
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    return is_functorch_active() or forward_ad._current_level >= 0
 
 
 @contextmanager
@@ -62,3 +63,18 @@ def is_hooked(module: nn.Module) -> bool:
         or module_hooks._global_backward_hooks
         or module_hooks._global_backward_pre_hooks
     )
+
+
+#: Whether a function of `torch.func`, such as `vmap` or `grad`, transforms what is run.
+is_functorch_active = torch._C._are_functorch_transforms_active
+#: Whether a tensor stands for others within such a function.
+is_functorch_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+#: Take nested tuples, lists and dicts of values apart, and put them together again.
+TreeSpec = _pytree.TreeSpec
+tree_flatten = _pytree.tree_flatten
+tree_unflatten = _pytree.tree_unflatten
+
+
+def conv_padding(conv: nn.Conv1d | nn.Conv2d) -> list[int]:
+    """Return how far a convolution pads each axis, as `F.pad` takes it: the last axis first."""
+    return conv._reversed_padding_repeated_twice

@@ -1,7 +1,8 @@
-"""Helpers around nets and data sets."""
+"""Utilities for nets and data sets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,19 @@ def reset(net: nn.Module) -> None:
         tensor([[0., 0.]])
     """
     expect(isinstance(net, nn.Module), "reset", "a torch.nn.Module", repr(net), error=TypeError)
-    for module in net.modules():
-        if isinstance(module, SpikingNeuron):
-            module.reset_mem()
+    for neuron in spiking_neurons(net):
+        neuron.reset_mem()
+
+
+def spiking_neurons(net: nn.Module) -> Iterator[SpikingNeuron]:
+    """Yield every neuron in ``net``, however deep."""
+    return (module for module in net.modules() if isinstance(module, SpikingNeuron))
+
+
+def _keep(dataset: Any, indices: Any) -> None:
+    """Keep the samples at ``indices`` of a data set."""
+    dataset.data = _select(dataset.data, indices)
+    dataset.targets = _select(dataset.targets, indices)
 
 
 def _select(values: Any, indices: Any) -> Any:
@@ -81,8 +92,7 @@ def data_subset(dataset: Any, subset: int, idx: int = 0) -> Any:
     expect(subset <= size or not size, "data_subset", f"`subset` of at most {size} samples", subset)
     part = size // subset
     kept = np.arange(part * idx, part * (idx + 1))
-    dataset.data = _select(dataset.data, kept)
-    dataset.targets = _select(dataset.targets, kept)
+    _keep(dataset, kept)
     return dataset
 
 
@@ -125,8 +135,7 @@ def valid_split(ds_train: Any, ds_val: Any, split: float, seed: int | None = 0) 
     trained = np.random.default_rng(seed).choice(size, size - int(size * split), replace=False)
     held_out = np.setdiff1d(np.arange(size), trained)
     for dataset, kept in ((ds_train, trained), (ds_val, held_out)):
-        dataset.data = _select(dataset.data, kept)
-        dataset.targets = _select(dataset.targets, kept)
+        _keep(dataset, kept)
     return ds_train, ds_val
 
 

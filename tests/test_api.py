@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,22 @@ def test_released_names_and_signatures(module: str, name: str) -> None:
     for argument, kind, default in own[len(released["args"]) :]:
         assert kind == "KEYWORD_ONLY", f"{argument} is new, and shifts others"
         assert default is not None, f"{argument} is new and required"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "snntorch.backprop",
+        "snntorch.functional.stdp_learner",
+        "snntorch.spikegen",
+        "snntorch.surrogate",
+    ],
+)
+def test_pickles_name_the_released_module(module: str) -> None:
+    """Wherever in a package a name is written, other versions find it."""
+    for name in importlib.import_module(module).__all__:
+        obj = getattr(importlib.import_module(module), name)
+        assert pickle.dumps(obj, 0).startswith(f"c{module}\n{name}\n".encode())
 
 
 def test_import_is_light() -> None:

@@ -13,11 +13,11 @@ import snntorch
 ROOT = Path(snntorch.__file__).parent
 #: The parts from the bottom up; those of one line may know each other.
 LAYERS = (
-    ("_checks", "_torch"),
+    ("_checks", "_docs", "_torch"),
     ("surrogate",),
     ("_kernels",),
     ("_neurons", "_layers"),
-    ("_unroll", "utils", "spikegen", "_spikegen"),
+    ("_unroll", "utils", "spikegen"),
     ("functional",),
     ("backprop", "spikeplot"),
 )

@@ -1,6 +1,7 @@
 """The documentation: everything public has its place in the reference, examples run."""
 
 import doctest
+import importlib
 import pkgutil
 import re
 from inspect import ismodule
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import snntorch
+from snntorch._docs import shared_arguments
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [page.name for page in sorted(DOCS.glob("*.rst")) if ">>>" in page.read_text()]
@@ -32,6 +34,31 @@ def test_reference_has_everything_public():
 def test_a_gap_in_the_reference_is_noticed():
     reference = REFERENCE.replace("automodule:: snntorch.utils", "").replace("   Leaky\n", "")
     assert undocumented(reference) == {"snntorch.utils", "Leaky"}
+
+
+def test_shared_arguments_are_filled_in():
+    modules = re.findall(r"^\.\. automodule:: (\S+)$", REFERENCE, re.MULTILINE)
+    for module in map(importlib.import_module, ["snntorch", *modules]):
+        for name in module.__all__:
+            assert "{shared}" not in (getattr(module, name).__doc__ or ""), name
+
+
+def test_shared_arguments_follow_the_signature():
+    @shared_arguments({"y": "Ordinate.", "x": "Abscissa.", "own": "Of others.", "z": "Not taken."})
+    def function(x, own, y):
+        """Return.
+
+        Args:
+            own: Described here.
+            {shared}
+        """
+
+    assert function.__doc__.splitlines()[2:] == [
+        "Args:",
+        "    own: Described here.",
+        "    x: Abscissa.",
+        "    y: Ordinate.",
+    ]
 
 
 def test_pages_have_examples():

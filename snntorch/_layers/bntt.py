@@ -1,5 +1,7 @@
 """Batch normalization through time: one layer per time step."""
 
+# ruff: noqa: D417  (the arguments that both share are filled in)
+
 from __future__ import annotations
 
 from typing import Any, TypeVar
@@ -7,10 +9,18 @@ from typing import Any, TypeVar
 from torch import nn
 
 from snntorch._checks import expect, expect_count
+from snntorch._docs import shared_arguments
 
 __all__ = ["BatchNormTT1d", "BatchNormTT2d"]
 
 _Norm = TypeVar("_Norm", nn.BatchNorm1d, nn.BatchNorm2d)
+
+ARGUMENTS = {
+    "time_steps": "Number of time steps: of layers in the list.",
+    "eps": "Added to the variance, for stability.",
+    "momentum": "Weight of a new batch in the running mean and variance.",
+    "affine": "Whether there is a scale to learn.",
+}
 
 
 class BatchNormTT(nn.ModuleList):
@@ -23,6 +33,7 @@ class BatchNormTT(nn.ModuleList):
         expect(False, self, what, got, hint, TypeError)
 
 
+@shared_arguments(ARGUMENTS)
 def BatchNormTT1d(
     input_features: int,
     time_steps: int,
@@ -45,10 +56,7 @@ def BatchNormTT1d(
 
     Args:
         input_features: Number of features.
-        time_steps: Number of time steps: of layers in the list.
-        eps: Added to the variance, for stability.
-        momentum: Weight of a new batch in the running mean and variance.
-        affine: Whether there is a scale to learn.
+        {shared}
 
     Shape:
         - input of each layer: (batch, input_features).
@@ -77,6 +85,7 @@ def BatchNormTT1d(
     )
 
 
+@shared_arguments(ARGUMENTS)
 def BatchNormTT2d(
     input_features: int,
     time_steps: int,
@@ -91,10 +100,7 @@ def BatchNormTT2d(
 
     Args:
         input_features: Number of channels.
-        time_steps: Number of time steps: of layers in the list.
-        eps: Added to the variance, for stability.
-        momentum: Weight of a new batch in the running mean and variance.
-        affine: Whether there is a scale to learn.
+        {shared}
 
     Shape:
         - input of each layer: (batch, input_features, height, width).

@@ -31,7 +31,7 @@ class GradedSpikes(nn.Module):
 
     Shape:
         - input: (..., size), or a column (..., size, 1).
-        - returns the same. What can be read as either is (..., size).
+        - returns the same. What could be either is (..., size).
 
     Raises:
         ValueError: If ``size`` is less than 1, ``constant_factor`` is not one number, or the

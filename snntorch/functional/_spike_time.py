@@ -18,7 +18,7 @@ from snntorch._checks import (
     expect_tensor,
     shape_of,
 )
-from snntorch.functional.acc import (
+from snntorch.functional._records import (
     class_labels,
     expect_float_record,
     expect_floating,
@@ -69,7 +69,7 @@ class SpikeTime(nn.Module):
         multi_spike: ``True`` takes several spikes of each output, not the first alone.
 
     Shape:
-        - ``spk_out``: (num_steps, batch, num_outputs).
+        - ``spk_out``: (time, batch, num_outputs).
         - ``targets``: (batch); with ``target_is_time`` as the times.
         - returns the times and their targets, each (batch, num_outputs), with ``multi_spike``
           (num_spikes, batch, num_outputs); in float32 if the spikes are in half precision.

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_number, expect_real, expect_tensor, shape_of
+from snntorch._torch import conv_padding
 
 Layer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d
 WeightFunction: TypeAlias = Callable[[Tensor], Any]
@@ -36,7 +37,7 @@ def expect_dense(owner: str, fc: Any, in_spike: Any, out_spike: Any) -> None:
     expect(
         shape[-1:] == (fc.in_features,),
         owner,
-        f"`in_spike` of shape [..., {fc.in_features}], as the layer takes",
+        f"`in_spike` of shape (..., {fc.in_features}), as the layer takes",
         shape,
     )
     wanted = (*shape[:-1], fc.out_features)
@@ -57,7 +58,7 @@ def expect_conv(
         f"`in_spike` of {conv.in_channels} channels, with {axes} axes behind them",
         f"shape {shape}",
     )
-    padding = conv._reversed_padding_repeated_twice  # two numbers for each axis, the last first
+    padding = conv_padding(conv)
     around = [sum(padding[i : i + 2]) for i in range(0, 2 * axes, 2)][::-1]
     reach = [d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
     sizes = (
@@ -139,6 +140,6 @@ def correlation(
     if pre.dim() == len(conv.kernel_size) + 1:
         post, pre = post.unsqueeze(0), pre.unsqueeze(0)
     mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-    pre = F.pad(pre, conv._reversed_padding_repeated_twice, mode=mode)
+    pre = F.pad(pre, conv_padding(conv), mode=mode)
     shape, stride, dilation = conv.weight.shape, conv.stride, conv.dilation
     return weight_gradient(pre, shape, post, stride, 0, dilation, conv.groups)

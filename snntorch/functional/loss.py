@@ -5,7 +5,7 @@ Make a loss once, then call it with a record and the targets::
     loss_fn = SF.ce_rate_loss()
     loss = loss_fn(spk_rec, targets)
 
-A record is (num_steps, batch, num_outputs), targets are class labels (batch); further axes
+A record is (time, batch, num_outputs), targets are class labels (batch); further axes
 (pixels, say) may follow in both. The cross-entropies leave out samples labelled -100.
 
 Losses have the dtype of the record, float32 if that is in half precision: bfloat16 counts to
@@ -14,30 +14,14 @@ Losses have the dtype of the record, float32 if that is in half precision: bfloa
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snntorch._checks import (
-    expect,
-    expect_choice,
-    expect_finite,
-    expect_real,
-    expect_tensor,
-    owner_name,
-    shape_of,
-)
+from snntorch._checks import expect, expect_choice, expect_finite, expect_tensor
+from snntorch.functional._loss import IGNORED, LossFunctions, PopulationLoss
+from snntorch.functional._records import class_labels, labelled
 from snntorch.functional._spike_time import SpikeTime, Times
-from snntorch.functional.acc import (
-    class_labels,
-    expect_float_record,
-    expect_population,
-    labelled,
-    pool,
-    widened,
-)
 
 __all__ = [
     "LossFunctions",
@@ -52,115 +36,7 @@ __all__ = [
 ]
 
 
-#: The label of a sample that costs nothing, as in torch.
-IGNORED = -100
-
-
-class LossFunctions:
-    """What all losses share: the checks, class weights, reduction and description.
-
-    Derive a loss of your own by writing ``_compute_loss(record, targets)``.
-
-    Args:
-        reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"``: one value per sample,
-            for square errors one per output.
-        weight: One factor per class, (num_classes), for what a sample of that class costs.
-            The mean is that of these costs, those of ignored samples, 0, included. Only
-            :class:`ce_temporal_loss` divides their sum by the sum of the weights instead, as
-            :func:`torch.nn.functional.cross_entropy` does.
-
-    Attributes:
-        reads: The record the loss is computed from: ``"spk"``, the output spikes, or
-            ``"mem"``, the membrane potentials. ``snntorch.backprop`` hands it that one.
-        time_axis: Which axis of the record is time.
-        time_var_targets: Whether the targets begin with that axis, too.
-
-    Raises:
-        ValueError: If an option, a shape, a label or the number of weights does not fit.
-        TypeError: If an argument is no tensor or no number, or has the wrong dtype.
-
-    Note:
-        With a weight, snnTorch 1.0.0 left out the reduction ``"sum"``, and square errors took
-        the weight along the wrong axis.
-    """
-
-    reads: ClassVar[Literal["spk", "mem"]] = "spk"
-    time_axis: ClassVar[int] = 0
-    time_var_targets: bool = False
-
-    def __init__(self, reduction: str, weight: Tensor | None) -> None:
-        expect_choice(self, "reduction", reduction, ("mean", "sum", "none"))
-        if weight is not None:
-            expect_tensor(self, "weight", weight)
-            expect_real(self, "weight", weight)
-            expect(weight.dim() == 1, self, "`weight` of shape (num_classes,)", shape_of(weight))
-        self.reduction = reduction
-        self.weight = weight
-
-    @property
-    def __name__(self) -> str:
-        return owner_name(self)
-
-    def __repr__(self) -> str:
-        return f"{self.__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
-
-    def __call__(self, spk_out: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of a record: of spikes, or of what ``reads`` says."""
-        expect_float_record(self, f"{self.reads}_out", spk_out)
-        return self._compute_loss(widened(spk_out), targets)
-
-    def _compute_loss(self, record: Tensor, targets: Tensor) -> Tensor:
-        raise NotImplementedError(f"{self.__name__} has to define _compute_loss(record, targets).")
-
-    def _labels(self, targets: Tensor, scores: Tensor, ignored: int | None = None) -> Tensor:
-        """Return the labels of ``scores`` (batch, num_classes), checked and next to them."""
-        shape = (len(scores), *scores.shape[2:])
-        return class_labels(self, targets, shape, scores.shape[1], scores.device, ignored)
-
-    def _class_weight(self, like: Tensor, num_classes: int) -> Tensor | None:
-        if self.weight is None:
-            return None
-        what = f"`weight` to hold {num_classes} values, one per class"
-        expect(len(self.weight) == num_classes, self, what, len(self.weight))
-        return self.weight.to(like)
-
-    def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Return the cross-entropy; with a weight the mean of what each sample costs."""
-        weight = self._class_weight(scores, scores.shape[1])
-        reduction = self.reduction if weight is None else "none"
-        return self._reduce(F.cross_entropy(scores, labels, weight, reduction=reduction))
-
-    def _weigh(self, squares: Tensor, labels: Tensor, num_classes: int, axis: int = 1) -> Tensor:
-        """Multiply the square errors of a sample, along ``axis``, by its class's weight."""
-        weight = self._class_weight(squares, num_classes)
-        return squares if weight is None else squares * weight[labels].unsqueeze(axis)
-
-    def _reduce(self, loss: Tensor) -> Tensor:
-        if self.reduction == "none":
-            return loss
-        return loss.mean() if self.reduction == "mean" else loss.sum()
-
-
-class _PopulationLoss(LossFunctions):
-    """A loss that can let several outputs speak for one class."""
-
-    def __init__(
-        self,
-        population_code: bool = False,
-        num_classes: int = False,
-        reduction: str = "mean",
-        weight: Tensor | None = None,
-    ) -> None:
-        expect_population(self, population_code, num_classes)
-        self.population_code = population_code
-        self.num_classes = num_classes
-        super().__init__(reduction, weight)
-
-    def _pool(self, record: Tensor) -> Tensor:
-        return pool(self, record, self.num_classes) if self.population_code else record
-
-
-class ce_rate_loss(_PopulationLoss):
+class ce_rate_loss(PopulationLoss):
     r"""Cross-entropy of the spikes at every step, averaged over the steps.
 
     Choose it to have the labelled class fire at every step and the others at none.
@@ -180,7 +56,7 @@ class ce_rate_loss(_PopulationLoss):
         reduction, weight: See :class:`LossFunctions`, also for what is raised.
 
     Shape:
-        - ``spk_out``: (num_steps, batch, num_outputs).
+        - ``spk_out``: (time, batch, num_outputs).
         - ``targets``: (batch).
         - returns a scalar, or (batch) with ``reduction="none"``.
 
@@ -203,7 +79,7 @@ class ce_rate_loss(_PopulationLoss):
         return loss / num_steps if self.reduction == "sum" else loss
 
 
-class ce_count_loss(_PopulationLoss):
+class ce_count_loss(PopulationLoss):
     r"""Cross-entropy of the number of spikes.
 
     Choose it for rate codes where only totals count: the labelled class is to fire the most.
@@ -304,7 +180,7 @@ class ce_temporal_loss(LossFunctions):
         return F.cross_entropy(scores, labels, weight, reduction=self.reduction)
 
 
-class mse_count_loss(_PopulationLoss):
+class mse_count_loss(PopulationLoss):
     r"""Square error of the number of spikes.
 
     Choose it for rate codes where each class has a rate to meet. To leave wrong classes some
@@ -325,7 +201,7 @@ class mse_count_loss(_PopulationLoss):
         reduction, weight: See :class:`LossFunctions`, also for what is raised.
 
     Shape:
-        - ``spk_out``: (num_steps, batch, num_outputs).
+        - ``spk_out``: (time, batch, num_outputs).
         - ``targets``: (batch).
         - returns a scalar, or (batch, num_classes) with ``reduction="none"``.
 
@@ -382,13 +258,13 @@ class mse_membrane_loss(LossFunctions):
         reduction, weight: See :class:`LossFunctions`, also for what is raised.
 
     Shape:
-        - the record: (num_steps, batch, num_outputs).
-        - ``targets``: (batch); with ``time_var_targets`` (num_steps, batch), or (num_steps) if
+        - the record: (time, batch, num_outputs).
+        - ``targets``: (batch); with ``time_var_targets`` (time, batch), or (time) if
           all samples share their labels.
         - returns a scalar, or (batch, num_outputs) with ``reduction="none"``.
 
     Note:
-        Targets of shape (num_steps, batch) did not work in snnTorch 1.0.0.
+        Targets of shape (time, batch) did not work in snnTorch 1.0.0.
 
     Examples:
         >>> mem = torch.tensor([[[1.0, 0.5]], [[1.0, 0.0]]])
@@ -413,7 +289,7 @@ class mse_membrane_loss(LossFunctions):
         super().__init__(reduction, weight)
 
     def _labels_over_time(self, targets: Tensor, record: Tensor) -> Tensor:
-        """Return labels (num_steps, batch); an axis along which they are constant has length 1."""
+        """Return labels (time, batch); an axis along which they are constant has length 1."""
         if not self.time_var_targets:
             return self._labels(targets, record[0]).unsqueeze(self.time_axis)
         expect_tensor(self, "targets", targets)

@@ -1,4 +1,4 @@
-"""State quantization: neurons whose states know only a few values.
+"""State quantization: neurons whose states have only a few levels.
 
 Low-precision hardware stores a membrane in a handful of bits. A quantizer made
 here goes to a neuron as ``state_quant``; each state is rounded to the nearest
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from snntorch._checks import expect, expect_count, expect_number, expect_tensor
+from snntorch._torch import is_functorch_active
 
 __all__ = ["StateQuant", "StateQuantizer", "state_quant"]
 
@@ -49,8 +50,8 @@ class StateQuant(torch.autograd.Function):
     Half-way between two levels the lower one is taken.
 
     Shape:
-        - ``input_``: any
-        - levels: ``[num_levels]``, in rising order, of the input's dtype
+        - ``input_``: any.
+        - levels: (num_levels), in rising order, of the input's dtype.
 
     Examples:
         >>> levels = torch.tensor([0.0, 0.5, 2.0])
@@ -152,7 +153,7 @@ class StateQuantizer:
         levels = self.levels(like.dtype).to(like.device)
         tables = levels, _boundaries(levels)
         # what is made inside a transformation of torch.func does not outlive it
-        if not torch._C._are_functorch_transforms_active():
+        if not is_functorch_active():
             self._kept[key] = tables
         return tables
 

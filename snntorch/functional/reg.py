@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from snntorch._checks import expect_finite, owner_name
-from snntorch.functional.acc import expect_stacked, widened
+from snntorch.functional._records import expect_stacked, widened
 
 __all__ = ["l1_rate_sparsity"]
 
@@ -26,7 +26,7 @@ class l1_rate_sparsity:
         Lambda: Price of one spike.
 
     Shape:
-        - spk_out: any, usually ``[num_steps, batch, num_outputs]``
+        - spk_out: any, usually (time, batch, num_outputs)
         - output: a scalar, of at least float32
 
     Raises:

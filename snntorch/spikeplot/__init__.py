@@ -1,4 +1,4 @@
-"""Pictures of spikes, on matplotlib.
+"""Plotting of spikes, on matplotlib.
 
 Every function draws on the axes it is given, and nowhere else. Those that can do without
 make a figure of their own, in one style and with colours that colour-blind readers can
@@ -6,7 +6,7 @@ tell apart; matplotlib's settings stay as they are. :func:`style` gives yours th
 look::
 
     fig, ax = plt.subplots()
-    splt.raster(spk_rec[:, 0], ax)         # one sample, (num_steps, neurons)
+    splt.raster(spk_rec[:, 0], ax)         # one sample, (time, neurons)
     splt.summary(net, spikes)              # a whole run in one figure
 
 Animations are matplotlib's: show one with ``HTML(anim.to_html5_video())``, or write it to
@@ -22,10 +22,13 @@ except ModuleNotFoundError as _error:
         name=_error.name,
     ) from _error
 
-from snntorch.spikeplot._animations import animator, save_animation, spike_count
+from snntorch.spikeplot._animations import animator, spike_count
 from snntorch.spikeplot._networks import firing_rates, summary
-from snntorch.spikeplot._plots import raster, surrogate_gradients, traces, weights
+from snntorch.spikeplot._plots import raster, traces
+from snntorch.spikeplot._saving import save_animation
 from snntorch.spikeplot._style import style
+from snntorch.spikeplot._surrogates import surrogate_gradients
+from snntorch.spikeplot._weights import weights
 
 __all__ = [
     "animator",

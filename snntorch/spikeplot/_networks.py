@@ -1,23 +1,18 @@
-"""Pictures of what a network does with an input."""
+"""Plots of what a network does with an input."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_count, expect_tensor, shape_of
-from snntorch._neurons._values import ValueModule
-from snntorch._neurons.neurons import SpikingNeuron
-from snntorch.functional.probe import AttributeMonitor, OutputMonitor
 from snntorch.spikeplot._plots import raster, traces
+from snntorch.spikeplot._runs import Layer, by_neuron, run
 from snntorch.spikeplot._style import (
     BLUE,
     GREY,
@@ -27,17 +22,6 @@ from snntorch.spikeplot._style import (
     own_figure,
     style,
 )
-from snntorch.utils import reset
-
-
-@dataclass
-class _Layer:
-    """What a layer of neurons did: tensors of shape (num_steps, batch, neurons)."""
-
-    name: str
-    spikes: Tensor
-    membrane: Tensor | None = None
-    threshold: Tensor | None = None
 
 
 def firing_rates(
@@ -65,8 +49,8 @@ def firing_rates(
         The axes.
 
     Shape:
-        - ``x``: (num_steps, batch, ...); (batch, ...) if ``num_steps`` is given.
-        - recorded spikes: (num_steps, batch, ...).
+        - ``x``: (time, batch, ...); (batch, ...) if ``num_steps`` is given.
+        - recorded spikes: (time, batch, ...).
 
     Raises:
         ValueError: If a shape does not fit, or there is no layer of neurons.
@@ -86,10 +70,10 @@ def firing_rates(
         for name, spikes in net.items():
             expect_tensor(owner, name, spikes)
             fits = spikes.ndim > 2 and spikes.numel() > 0
-            expect(fits, owner, f"`{name}` of shape (num_steps, batch, ...)", shape_of(spikes))
-        layers = [_Layer(name, _by_neuron(spikes)) for name, spikes in net.items()]
+            expect(fits, owner, f"`{name}` of shape (time, batch, ...)", shape_of(spikes))
+        layers = [Layer(name, by_neuron(spikes)) for name, spikes in net.items()]
     else:
-        _, layers = _run(owner, net, x, num_steps, stepwise)
+        _, layers = run(owner, net, x, num_steps, stepwise)
     with style():
         if ax is None:
             ax = own_figure(5.6, 0.9 + 0.75 * len(layers)).add_subplot()
@@ -149,7 +133,7 @@ def summary(
         The figure.
 
     Shape:
-        - ``x``: (num_steps, batch, ...); (batch, ...) if ``num_steps`` is given, or if the
+        - ``x``: (time, batch, ...); (batch, ...) if ``num_steps`` is given, or if the
           network makes a sequence out of a constant input.
 
     Raises:
@@ -165,7 +149,7 @@ def summary(
         >>> plt.close(fig)
     """
     owner = "summary"
-    x, layers = _run(owner, net, x, num_steps, stepwise)
+    x, layers = run(owner, net, x, num_steps, stepwise)
     batch = layers[-1].spikes.shape[1]
     expect(0 <= sample < batch, owner, f"`sample` from 0 to {batch - 1}", sample)
     expect_count(owner, "neurons", neurons)
@@ -214,7 +198,7 @@ def _fires(data: Tensor, size: Tensor | float) -> bool:
     return bool(((data == 0) | (data.abs() == size)).all())
 
 
-def _membranes(ax: Axes, layer: _Layer, mem: Tensor, sample: int) -> None:
+def _membranes(ax: Axes, layer: Layer, mem: Tensor, sample: int) -> None:
     """Stack the first membrane potentials of a layer, with threshold and spikes."""
     shown = mem.shape[1]
     threshold = None if layer.threshold is None else layer.threshold[:shown]
@@ -223,90 +207,6 @@ def _membranes(ax: Axes, layer: _Layer, mem: Tensor, sample: int) -> None:
     traces(mem, layer.spikes[:, sample, :shown], None, height, threshold=threshold, ax=ax)
     first = f" (first {shown})" if shown < layer.spikes.shape[2] else ""
     ax.set_title(f"Membrane potential of {layer.name}{first}", loc="left")
-
-
-def _run(
-    owner: str, net: nn.Module, x: Any, num_steps: int | None, stepwise: bool | None
-) -> tuple[Tensor, list[_Layer]]:
-    """Run a copy of ``net``.
-
-    Returns:
-        The input, (num_steps, batch, ...), and what the layers did, in the order they ran.
-    """
-    expect(isinstance(net, nn.Module), owner, "a torch.nn.Module", repr(net), error=TypeError)
-    expect_tensor(owner, "x", x)
-    if num_steps is not None:
-        expect_count(owner, "num_steps", num_steps)
-    net = copy.deepcopy(net).eval()
-    neurons = {
-        name: module
-        for name, module in net.named_modules()
-        if isinstance(module, ValueModule) and hasattr(module, "threshold")
-    }
-    expect(len(neurons) > 0, owner, "a net with a layer of neurons", type(net).__name__)
-    # a neuron that has no step takes the whole sequence
-    steppers = [neuron for neuron in neurons.values() if hasattr(neuron, "step")]
-    if stepwise is None:
-        stepwise = len(steppers) > 0 and all(neuron.init_hidden for neuron in steppers)
-    loops_itself = len(steppers) > 0 and not stepwise
-    may_be_constant = num_steps is not None or loops_itself
-    shape = "(batch, ...)" if may_be_constant else "(num_steps, batch, ...)"
-    expect(
-        x.ndim > (1 if may_be_constant else 2) and x.numel() > 0,
-        owner,
-        f"`x` of shape {shape}, not empty",
-        shape_of(x),
-        "" if may_be_constant else "To repeat one x of shape (batch, ...), pass num_steps=...",
-    )
-    if num_steps is not None and not loops_itself:
-        x = x.expand(num_steps, *x.shape)
-
-    outputs = OutputMonitor(net, tuple({type(neuron) for neuron in neurons.values()}))
-    kinds = tuple({type(neuron) for neuron in steppers})
-    membranes = AttributeMonitor("mem", False, net, kinds) if steppers else None
-    reset(net)
-    with torch.no_grad():
-        for input_ in x if stepwise else [x]:
-            net(input_)
-    ran = [name for name in neurons if outputs[name]]
-    expect(len(ran) > 0, owner, "a net that calls its layers of neurons", type(net).__name__)
-    ran.sort(key=lambda name: outputs.name_records_index[name][0])
-    layers = [_layer(name, neurons[name], outputs[name], membranes) for name in ran]
-    steps = len(layers[-1].spikes)
-    if loops_itself and (num_steps is not None or x.ndim < 3 or len(x) != steps):
-        x = x.expand(steps, *x.shape)
-    return x, layers
-
-
-def _layer(
-    name: str, neuron: ValueModule, calls: list[Any], membranes: AttributeMonitor | None
-) -> _Layer:
-    """Return what a layer did from what it returned at each call."""
-    membrane: Tensor | None
-    if membranes is not None and name in membranes.monitored_layers:
-        spikes = torch.stack([call[0] if isinstance(call, tuple) else call for call in calls])
-        membrane = torch.stack(membranes[name])
-    elif isinstance(calls[0], tuple):
-        spikes, membrane = calls[0]
-    elif isinstance(neuron, SpikingNeuron) and not neuron.output:  # the membrane alone
-        spikes, membrane = neuron.fire(calls[0]), calls[0]
-    else:
-        spikes, membrane = calls[0], None
-    layer = _Layer(f"{name}: {type(neuron).__name__}".removeprefix(": "), _by_neuron(spikes))
-    if membrane is not None:
-        layer.membrane = _by_neuron(membrane)
-        # a neuron with an excess of its own fires on something else than a threshold
-        if getattr(type(neuron), "excess", None) is SpikingNeuron.excess:
-            threshold = torch.as_tensor(neuron.threshold).detach().cpu()
-            one = membrane[0, 0] if membrane.ndim > 2 else membrane[0]
-            layer.threshold = threshold.expand(one.shape).flatten()
-    return layer
-
-
-def _by_neuron(recorded: Tensor) -> Tensor:
-    """Return what was recorded as (num_steps, batch, neurons), on the CPU."""
-    recorded = recorded.detach().cpu()
-    return recorded.flatten(2) if recorded.ndim > 2 else recorded.unsqueeze(1)
 
 
 def _rates(spikes: Tensor) -> np.ndarray[Any, Any]:

@@ -1,11 +1,9 @@
-"""Pictures of tensors: spikes, traces, weights, and of surrogate gradients."""
+"""Plots of spikes and traces over time."""
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Sequence
-from itertools import cycle
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -13,19 +11,14 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from matplotlib.image import AxesImage
 from torch import Tensor
 
-from snntorch import surrogate
 from snntorch._checks import expect, expect_tensor, shape_of
 from snntorch.spikeplot._style import (
     BLUE,
     GREY,
-    PALETTE,
     VERMILLION,
-    grid_for,
     label,
-    own_figure,
     own_panels,
     style,
     to_array,
@@ -34,8 +27,6 @@ from snntorch.spikeplot._style import (
 
 #: From this many markers on, vector graphics would become slow and large.
 _MANY = 20_000
-#: What surrogates are functions of, with a minus as long as those of the numbers.
-_EXCESS = "mem \N{MINUS SIGN} threshold"
 
 
 def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
@@ -55,7 +46,7 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
         The markers; ``get_offsets()`` has a row (time step, neuron) for each spike.
 
     Shape:
-        - ``data``: (num_steps, neurons), or (num_steps,) for one neuron.
+        - ``data``: (time, neurons), or (time,) for one neuron.
 
     Raises:
         ValueError: If ``data`` has more dimensions, or is empty.
@@ -76,7 +67,7 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
     expect(
         spikes.ndim == 2 and spikes.numel() > 0,
         "raster",
-        "`data` of shape (num_steps, neurons) or (num_steps,), not empty",
+        "`data` of shape (time, neurons) or (time,), not empty",
         shape_of(data),
         "Pick one sample of the batch and flatten the rest: data[:, 0].flatten(1).",
     )
@@ -85,7 +76,7 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
     times, indices = (index.cpu().numpy() for index in spikes.detach().nonzero(as_tuple=True))
     if kwargs.keys().isdisjoint(("s", "marker")):
         width, height = _room(ax, steps, neurons)
-        # shorter lines vanish between the pixels of a small picture
+        # shorter lines vanish between the pixels of a small figure
         length = min(max(0.8 * height, 2.0), 20.0)
         kwargs |= {"marker": "|", "s": length**2}
         if kwargs.keys().isdisjoint(("linewidths", "linewidth")):
@@ -143,7 +134,7 @@ def traces(
         The axes of the panels.
 
     Shape:
-        - ``data``, ``spk``: (num_steps, neurons).
+        - ``data``, ``spk``: (time, neurons).
         - ``threshold``: none, or (neurons,).
 
     Raises:
@@ -162,11 +153,11 @@ def traces(
         >>> plt.close()
     """
     owner = "traces"
-    values = to_array(owner, "data", data, "num_steps", "neurons").astype(np.float64)
+    values = to_array(owner, "data", data, "time", "neurons").astype(np.float64)
     steps, neurons = values.shape
     spikes = np.zeros_like(values)
     if spk is not None:
-        spikes = to_array(owner, "spk", spk, "num_steps", "neurons")
+        spikes = to_array(owner, "spk", spk, "time", "neurons")
         expect(spikes.shape == values.shape, owner, f"`spk` of shape {values.shape}", spikes.shape)
     levels = None
     if threshold is not None:
@@ -207,185 +198,3 @@ def traces(
             panel.set_title(names[neuron])
         whole_numbers(axes[0].xaxis)
     return axes
-
-
-def weights(
-    data: Tensor,
-    ax: Axes | None = None,
-    *,
-    shape: tuple[int, int] | None = None,
-    dim: tuple[int, int] | None = None,
-    cmap: Any = "RdBu_r",
-    colorbar: bool = True,
-) -> AxesImage:
-    """Show weights as a matrix, or as the receptive field of each neuron.
-
-    The colours are symmetric about zero: white is no connection, red excites, blue inhibits.
-
-    Args:
-        data: Weights of a layer, such as ``net[0].weight``.
-        ax: Axes to draw on; left out, one is made.
-        shape: Height and width of the input of a linear layer: shows what each neuron sees
-            as an image, instead of the matrix.
-        dim: Rows and columns of the grid of receptive fields; left out, about square, or
-            (out_channels, in_channels) for a convolution.
-        cmap: Diverging colour map of matplotlib, by name or itself.
-        colorbar: Show the scale beside the axes.
-
-    Returns:
-        The image, of the matrix or of all receptive fields with a line of NaN between.
-
-    Shape:
-        - ``data``: (neurons, inputs), (neurons, height, width), or
-          (out_channels, in_channels, height, width).
-
-    Raises:
-        ValueError: If ``data`` has another shape, ``shape`` does not fit its inputs, or
-            ``dim`` has too few cells.
-        TypeError: If ``data`` is not a tensor.
-
-    Examples:
-        >>> import matplotlib.pyplot as plt, torch
-        >>> image = weights(torch.nn.Linear(6, 4).weight, shape=(2, 3))
-        >>> image.get_array().shape  # 2 x 2 fields of 2 x 3 and the lines between them
-        (5, 7)
-        >>> plt.close()
-    """
-    owner = "weights"
-    expect_tensor(owner, "data", data)
-    layouts = "(neurons, inputs), (neurons, height, width) or (out, in, height, width)"
-    fits = 2 <= data.ndim <= 4 and data.numel() > 0
-    expect(fits, owner, f"`data` of shape {layouts}", shape_of(data))
-    expect(
-        shape is None or (data.ndim == 2 and math.prod(shape) == data.shape[1]),
-        owner,
-        "`shape` (height, width) only to fold the inputs of data (neurons, inputs)",
-        f"{shape} for data of shape {shape_of(data)}",
-    )
-    values = data.detach().cpu().to(torch.promote_types(data.dtype, torch.float32)).numpy()
-    is_matrix = data.ndim == 2 and shape is None
-    if not is_matrix:
-        height, width = shape or data.shape[-2:]
-        fields = values.reshape(-1, height, width)
-        is_conv = data.ndim == 4
-        rows, columns = dim or (data.shape[:2] if is_conv else grid_for(len(fields)))
-        enough = rows * columns >= len(fields)
-        expect(enough, owner, f"`dim` with {len(fields)} cells", (rows, columns))
-        # each field with a line to its right and below, laid out like tiles
-        tiles = np.full((rows * columns, height + 1, width + 1), np.nan, values.dtype)
-        tiles[: len(fields), :height, :width] = fields
-        tiles = tiles.reshape(rows, columns, height + 1, width + 1).transpose(0, 2, 1, 3)
-        values = tiles.reshape(rows * (height + 1), -1)[:-1, :-1]
-    with style():
-        if ax is None:
-            aspect = 0.85 if is_matrix else values.shape[0] / values.shape[1]
-            # what the scale leaves of the width decides the height
-            room = 3.6 if colorbar else 4.5
-            ax = own_figure(4.6, 0.1 + room * min(max(aspect, 0.3), 2.5)).add_subplot()
-        limit = float(np.nanmax(np.abs(values))) or 1.0
-        image = ax.imshow(
-            values,
-            cmap=mpl.colormaps.get_cmap(cmap).with_extremes(bad="0.8"),
-            vmin=-limit,
-            vmax=limit,
-            interpolation="nearest",
-            aspect="auto" if is_matrix else "equal",
-        )
-        if is_matrix:
-            whole_numbers(ax.xaxis)
-            whole_numbers(ax.yaxis)
-            label(ax, "Input", "Neuron")
-        else:
-            ax.axis("off")
-        if colorbar:
-            scale = ax.figure.colorbar(image, ax=ax, label="Weight")
-            scale.outline.set_visible(False)
-    return image
-
-
-def surrogate_gradients(
-    surrogates: Sequence[Callable[[Tensor], Tensor]] | None = None,
-    ax: Axes | None = None,
-    *,
-    titles: Sequence[str] | None = None,
-    limit: float = 2.0,
-) -> list[Axes]:
-    """Plot the spike and the derivative that takes its place in the backward pass.
-
-    Choose it to see how far from the threshold a surrogate lets a neuron learn. The
-    derivative is what autograd gives, so a function of your own can be plotted too.
-
-    Args:
-        surrogates: What neurons take as ``spike_grad``; left out, all of
-            :mod:`snntorch.surrogate` with their defaults.
-        ax: Axes to draw all curves on; left out, each surrogate gets a panel of its own.
-        titles: Name of each surrogate; left out, they name themselves.
-        limit: The curves go from ``-limit`` to ``limit``, in units of ``mem - threshold``.
-
-    Returns:
-        The axes of the panels.
-
-    Raises:
-        ValueError: If there is no surrogate, ``titles`` do not match, or ``limit`` is not
-            positive.
-        TypeError: If a surrogate cannot be called.
-
-    Examples:
-        >>> import matplotlib.pyplot as plt
-        >>> from snntorch import surrogate
-        >>> axes = surrogate_gradients([surrogate.atan(), surrogate.fast_sigmoid(slope=10)])
-        >>> [ax.get_title() for ax in axes]
-        ['atan(alpha=2.0)', 'fast_sigmoid(slope=10)']
-        >>> plt.close()
-    """
-    owner = "surrogate_gradients"
-    functions = _all_surrogates() if surrogates is None else list(surrogates)
-    expect(len(functions) > 0, owner, "at least one surrogate", "none")
-    for function in functions:
-        hint = "Pass what a factory returns, such as surrogate.atan()."
-        expect(callable(function), owner, "functions", repr(function), hint, TypeError)
-    names = [getattr(f, "__qualname__", repr(f)) for f in functions] if titles is None else titles
-    expect(len(names) == len(functions), owner, f"{len(functions)} `titles`", len(names))
-    expect(limit > 0, owner, "`limit` > 0", limit)
-
-    x = np.linspace(-limit, limit, 1001)
-    curves = [_forward_and_derivative(function, torch.from_numpy(x)) for function in functions]
-    with style():
-        if ax is not None:
-            ax.plot(x, curves[0][0], color=GREY, linestyle="--", label="spike")
-            for (_, slope), name, colour in zip(curves, names, cycle(PALETTE)):
-                ax.plot(x, slope, color=colour, label=name)
-            ax.legend()
-            label(ax, _EXCESS, "")
-            return [ax]
-        # as wide as a page; two columns where three would leave more cells empty
-        columns = min((3, 2), key=lambda number: -len(functions) % number)
-        dim = (math.ceil(len(functions) / columns), min(columns, len(functions)))
-        axes = own_panels(len(functions), dim, (2.9, 1.6), share_y=False, x_label=_EXCESS)
-        for panel, (spk, slope), name in zip(axes, curves, names, strict=True):
-            panel.plot(x, spk, color=GREY, linestyle="--", label="spike")
-            panel.plot(x, slope, color=BLUE, label="derivative")
-            panel.set_title(name)
-        axes[0].legend()
-    return axes
-
-
-def _forward_and_derivative(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Any, Any]:
-    """Return the spikes at ``x`` and what autograd takes for their derivative, as arrays."""
-    x = x.clone().requires_grad_()
-    # a stochastic surrogate looks the same each time, and costs no random numbers
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        spk = function(x)
-        (slope,) = torch.autograd.grad(spk.sum(), x)
-    return spk.detach().numpy(), slope.numpy()
-
-
-def _all_surrogates() -> list[Callable[[Tensor], Tensor]]:
-    """Return all surrogates that need no argument, with their defaults."""
-    factories = filter(inspect.isfunction, map(surrogate.__dict__.get, surrogate.__all__))
-    return [
-        factory()
-        for factory in factories
-        if all(p.default is not p.empty for p in inspect.signature(factory).parameters.values())
-    ]

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, figures, labels, and checks of what is drawn."""
+"""What all plots share: colours, figures, labels, and checks of what is drawn."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def style() -> AbstractContextManager[None]:
     """Return a context in which figures get the look of the ones made here.
 
     Functions that make no figure of their own draw on yours; make it within this context,
-    and all pictures of a paper look the same. Matplotlib's settings are as before after it.
+    and all plots of a paper look the same. Matplotlib's settings are as before after it.
 
     Examples:
         >>> import matplotlib.pyplot as plt

@@ -174,7 +174,7 @@ WRONG = {
     "complex times": (SF.accuracy_temporal, (SPK * 1j, LABELS), TypeError, "a real `spk_out`"),
     "ignored label": (SF.accuracy_rate, (SPK, LABELS - 100), ValueError, "got label -100, -99"),
     "no tensor": (SF.accuracy_rate, (SPK.tolist(), LABELS), TypeError, "`spk_out` to be a torch"),
-    "no time": (SF.accuracy_rate, (SPK[0], LABELS), ValueError, r"\[num_steps, batch, num_outputs"),
+    "no time": (SF.accuracy_rate, (SPK[0], LABELS), ValueError, r"\(time, batch, num_outputs"),
     "no step": (SF.accuracy_rate, (SPK[:0], LABELS), ValueError, "at least one step"),
     "no sample": (SF.accuracy_rate, (SPK[:, :0], LABELS[:0]), ValueError, "an empty batch"),
     "labels no tensor": (SF.accuracy_rate, (SPK, [0, 1]), TypeError, "`targets` to be a torch"),

@@ -725,7 +725,7 @@ CALLING = {
         r"Tensor, but got list.\n.*torch.stack\(list",
     ),
     "complex": (SPK * 1j, LABELS, TypeError, "expected a real `.*_out`, but got torch.complex64"),
-    "no time": (SPK[0], LABELS, ValueError, r"\[num_steps, batch, num_outputs\].*got \(2, 6\)"),
+    "no time": (SPK[0], LABELS, ValueError, r"\(time, batch, num_outputs\).*got \(2, 6\)"),
     "no step": (SPK[:0], LABELS, ValueError, "with at least one step"),
     "bool": (SPK.bool(), LABELS, TypeError, "a floating-point dtype, but got torch.bool"),
     "label list": (SPK, [0, 1], TypeError, "`targets` to be a torch.Tensor, but got list"),

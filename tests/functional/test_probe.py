@@ -483,7 +483,7 @@ def test_a_monitor_of_ones_own() -> None:
     class CallMonitor(probe.BaseMonitor):
         def __init__(self, net: nn.Module) -> None:
             super().__init__()
-            self._watch(net, nn.Linear, probe.as_is)
+            self.watch(net, nn.Linear, probe.as_is)
 
         def create_hook(self, name: str) -> Any:
             return lambda *_: self._record(name, "called")

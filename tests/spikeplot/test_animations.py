@@ -222,7 +222,7 @@ def test_progress_bar(anim, tmp_path, capsys, monkeypatch, progress):
 def test_progress_bar_of_itself_where_saving_takes_long(
     monkeypatch, tmp_path, capsys, patience, shown
 ):
-    monkeypatch.setattr("snntorch.spikeplot._animations._PATIENCE", patience)
+    monkeypatch.setattr("snntorch.spikeplot._saving._PATIENCE", patience)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     anim = splt.animator(spikes(7, 2, 2), *plt.subplots(figsize=(1, 1)))
     splt.save_animation(anim, tmp_path / "spikes.gif")

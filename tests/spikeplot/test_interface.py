@@ -151,7 +151,7 @@ WRONG = {
     "animator shape": (
         lambda ax: on_axes(splt.animator, torch.ones(2, 3)),
         ValueError,
-        r"`data` of shape \(num_steps, height, width\).*got \(2, 3\)",
+        r"`data` of shape \(time, height, width\).*got \(2, 3\)",
     ),
     "animator steps": (
         lambda ax: on_axes(splt.animator, torch.ones(2, 3, 3), 5),
@@ -256,7 +256,7 @@ WRONG = {
     "rates shape": (
         lambda ax: splt.firing_rates({"a": torch.ones(2, 2)}),
         ValueError,
-        r"`a` of shape \(num_steps, batch, ...\)",
+        r"`a` of shape \(time, batch, ...\)",
     ),
     "rates recorded kind": (lambda ax: splt.firing_rates({"a": [1]}), TypeError, "`a`"),
     "rates x": (lambda ax: splt.firing_rates(LEAKY), TypeError, "`x` to be a torch.Tensor"),
@@ -275,7 +275,7 @@ WRONG = {
     "summary x shape": (
         lambda ax: splt.summary(LEAKY, torch.ones(2, 2)),
         ValueError,
-        r"(?s)`x` of shape \(num_steps, batch, ...\).*pass num_steps=",
+        r"(?s)`x` of shape \(time, batch, ...\).*pass num_steps=",
     ),
     "summary constant x": (
         lambda ax: splt.summary(LEAKY, torch.ones(2), num_steps=3),

@@ -1,4 +1,4 @@
-"""What the functions of ``snntorch.spikegen`` share: checks of data and timing, levels."""
+"""What the encodings share: checks of data and timing, levels."""
 
 from __future__ import annotations
 

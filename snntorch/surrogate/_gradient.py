@@ -1,0 +1,69 @@
+"""A surrogate with its parameters, as neurons take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snntorch._checks import expect_finite
+from snntorch.surrogate import _functions
+
+
+@dataclass(frozen=True, repr=False)
+class SurrogateGradient:
+    r"""A surrogate with its parameters filled in: what the factories return.
+
+    It is called with :math:`x = U - \theta` and returns spikes; it can be
+    pickled, compared and printed.
+
+    Examples:
+        >>> import torch
+        >>> spike_grad = fast_sigmoid(slope=10)
+        >>> spike_grad
+        fast_sigmoid(slope=10)
+        >>> spike_grad == fast_sigmoid(10)
+        True
+        >>> spike_grad(torch.tensor([-0.5, 0.0, 0.5]))
+        tensor([0., 0., 1.])
+    """
+
+    name: str
+    function: type[_functions.SurrogateFunction]
+    values: tuple[Any, ...] = ()
+    # Kept, as torch.compile cannot look into an autograd function
+    function_name: str = field(init=False, compare=False)
+    fires_by_heaviside: bool = field(init=False, compare=False)
+    has_kernel_name: bool = field(init=False, compare=False)
+    as_text: str = field(init=False, compare=False)  # what an operator is told
+
+    def __post_init__(self) -> None:
+        name = self.function.__name__
+        if self.function is not _functions.CustomSurrogate:
+            for parameter, value in zip(self.function.parameters, self.values, strict=False):
+                if not isinstance(value, Tensor):
+                    expect_finite(self.name, **{parameter: value})
+        known = vars(_functions).get(name) is self.function
+        numbers = [value for value in self.values if isinstance(value, (int, float))]
+        facts = {
+            "function_name": name,
+            "fires_by_heaviside": self.function.forward is _functions.SurrogateFunction.forward,
+            "has_kernel_name": known and len(numbers) == len(self.values),
+            "as_text": " ".join([name, *(str(float(number)) for number in numbers)]),
+        }
+        for fact, value in facts.items():
+            object.__setattr__(self, fact, value)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the spikes H(x)."""
+        return self.function.apply(x, *self.values)  # type: ignore[no-any-return]
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """Return dS/dx at ``x``, the quantity plots of surrogates show."""
+        return self.function.gradient(x, torch.ones_like(x), *self.values)
+
+    def __repr__(self) -> str:
+        named = zip(self.function.parameters, self.values, strict=True)
+        return f"{self.name}({', '.join(f'{k}={v}' for k, v in named)})"
