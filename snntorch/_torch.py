@@ -78,3 +78,8 @@ tree_unflatten = _pytree.tree_unflatten
 def conv_padding(conv: nn.Conv1d | nn.Conv2d) -> list[int]:
     """Return how far a convolution pads each axis, as `F.pad` takes it: the last axis first."""
     return conv._reversed_padding_repeated_twice
+
+
+def places_of(module: nn.Module) -> dict[str, nn.Module | None]:
+    """Return the modules in a module by name; one at two places is there twice."""
+    return module._modules

@@ -1,1 +1,1 @@
-"""Kernels of the recurrence: they know tensors, and never a neuron."""
+"""Kernels for whole sequences and for steps: they know tensors, and never a neuron."""

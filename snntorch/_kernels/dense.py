@@ -1,4 +1,4 @@
-"""The recurrence with spikes that come back through a dense layer.
+"""A whole sequence with spikes that are fed back through a dense layer.
 
 Neurons see each other, so no kernel can run one of them through all of time. What is left is
 a loop of one matrix product and one fused step, with one gradient of the weights for all time

@@ -56,7 +56,7 @@ def _blocks(x: Tensor, size: int) -> Tensor:
 class _LinearScan(torch.autograd.Function):
     """The sum forwards in time, or with ``back`` y[t] = decay[t+1] y[t+1] + x[t].
 
-    Each is the other's way back.
+    Each is the other's backward pass.
     """
 
     @staticmethod

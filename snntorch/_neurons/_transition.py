@@ -28,8 +28,8 @@ class Transition(StateModule):
     """``step(input_, *states, *, beta, ...)``: the states after one update, before any reset.
 
     A function of tensors alone. Its keyword arguments are the parameters that it is made of, see
-    :meth:`step_parameters`. For recurrent neurons the first state, the spikes, is what came back
-    through their layer; they leave it out of what they return.
+    :meth:`step_parameters`. For recurrent neurons the first state, the spikes, is what their
+    recurrent layer returns; they leave it out of what they return.
     """
 
     spike_grad: Callable[[Tensor], Tensor]
@@ -49,7 +49,7 @@ class Transition(StateModule):
     _own_methods: ClassVar[tuple[str, ...]] = ()
     #: Methods that count if they are set on one neuron, too.
     _settable: ClassVar[tuple[str, ...]] = ("state_function", *METHODS)
-    #: The numbers that `step` asks for.
+    #: The parameters that `step` asks for.
     _step_names: ClassVar[tuple[str, ...]] = ()
 
     def step_parameters(self) -> dict[str, Tensor]:
@@ -133,10 +133,12 @@ class Transition(StateModule):
         return mem > self._value("threshold")
 
     def _update(self, input_: Tensor, states: States) -> States:
-        """Return the states after `step`, its numbers in their dtype."""
+        """Return the states after `step`, its parameters in their dtype."""
         dtype = states[-1].dtype
-        numbers = {name: in_dtype(value, dtype) for name, value in self.step_parameters().items()}
-        return self.step(input_, *states, **numbers)
+        parameters = {
+            name: in_dtype(value, dtype) for name, value in self.step_parameters().items()
+        }
+        return self.step(input_, *states, **parameters)
 
     def _reset(self, times: Tensor, states: States) -> States:
         """Apply the reset where ``times`` is true; or so often: 0, 1, or -1 to take one back."""

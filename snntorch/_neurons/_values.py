@@ -1,4 +1,4 @@
-"""The numbers a neuron owns: thresholds, decay rates, factors."""
+"""The parameters a neuron owns: thresholds, decay rates, factors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Clamp(torch.autograd.Function):
 
 
 def clamped(value: Tensor, low: float = 0, high: float = 1) -> Tensor:
-    """Return a number within its bounds; one that learns can come back from beyond them."""
+    """Return a parameter within its bounds; one that learns can come back from beyond them."""
     if value.requires_grad and torch.is_grad_enabled() and not is_jit_traced():
         found: Tensor = _Clamp.apply(value, low, high)  # type: ignore[no-untyped-call]
         return found
@@ -70,7 +70,7 @@ def clamped(value: Tensor, low: float = 0, high: float = 1) -> Tensor:
 
 
 class ValueModule(nn.Module):
-    """A module whose numbers are parameters if learned, buffers otherwise.
+    """A module whose parameters are of torch's if learned, buffers otherwise.
 
     Either way they are in its ``state_dict``. Decay rates are clamped to [0, 1] where they
     are used.
@@ -81,7 +81,7 @@ class ValueModule(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        #: Names of the numbers, in the order in which they came.
+        #: Names of the parameters, in the order in which they came.
         self._parameter_names: list[str] = []
 
     def _register(
@@ -109,7 +109,7 @@ class ValueModule(nn.Module):
         return clamped(self._value(name))
 
     def _shown(self, name: str) -> str:
-        """Return a number as ``repr`` shows it."""
+        """Return a parameter as ``repr`` shows it."""
         value = self._value(name)
         if value.numel() == 1 and not value.is_meta:
             text = f"{value.item():.6g}"

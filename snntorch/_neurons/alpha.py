@@ -134,9 +134,9 @@ class Alpha(LIF):
             log_alpha = alpha.log()
             tau = 1 - log_alpha / (log_alpha - beta.log())
             return tau.nan_to_num(nan=1.0, posinf=LARGEST_TAU, neginf=-LARGEST_TAU)
-        numbers = torch.finfo(alpha.dtype)
-        log_alpha, log_beta = _log(alpha.clamp(min=numbers.tiny)), _log(beta)
-        least_gap = (log_alpha.detach().abs() / LARGEST_TAU).clamp(min=numbers.eps)
+        limits = torch.finfo(alpha.dtype)
+        log_alpha, log_beta = _log(alpha.clamp(min=limits.tiny)), _log(beta)
+        least_gap = (log_alpha.detach().abs() / LARGEST_TAU).clamp(min=limits.eps)
         tau = 1 - log_alpha / _apart_from_zero(log_alpha - log_beta, least_gap)
         return _apart_from_zero(tau, torch.full_like(tau, 1 / LARGEST_TAU))
 

@@ -172,8 +172,8 @@ class Lapicque(LIF):
 
     def recurrence(self, input_: Tensor) -> Recurrence:
         """Return the model of the kernel, the charge that arrives, and what stays."""
-        numbers = {n: in_dtype(v, input_.dtype) for n, v in self.step_parameters().items()}
-        return "leaky", input_ * numbers["R"] * numbers["share"], {"beta": 1 - numbers["leak"]}
+        values = {n: in_dtype(v, input_.dtype) for n, v in self.step_parameters().items()}
+        return "leaky", input_ * values["R"] * values["share"], {"beta": 1 - values["leak"]}
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""

@@ -109,9 +109,9 @@ class RLeaky(RecurrentLIF):
         )
 
     @staticmethod
-    def step(input_: Tensor, fed: Tensor, mem: Tensor, *, beta: Tensor) -> States:
-        """Return the membrane charged by the input and by what was fed back."""
-        return (decayed(beta, mem) + input_ + fed,)
+    def step(input_: Tensor, recurrent: Tensor, mem: Tensor, *, beta: Tensor) -> States:
+        """Return the membrane charged by the input and by the recurrent input."""
+        return (decayed(beta, mem) + input_ + recurrent,)
 
     def forward(self, input_: Tensor, spk: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, mem``."""

@@ -112,10 +112,10 @@ class RSynaptic(RecurrentLIF):
 
     @staticmethod
     def step(
-        input_: Tensor, fed: Tensor, syn: Tensor, mem: Tensor, *, alpha: Tensor, beta: Tensor
+        input_: Tensor, recurrent: Tensor, syn: Tensor, mem: Tensor, *, alpha: Tensor, beta: Tensor
     ) -> States:
-        """Return the current with what was fed back, and the membrane it charges."""
-        syn = decayed(alpha, syn) + input_ + fed
+        """Return the synaptic current with the recurrent input, and the membrane it charges."""
+        syn = decayed(alpha, syn) + input_ + recurrent
         return syn, decayed(beta, mem) + syn
 
     def forward(

@@ -22,7 +22,7 @@ from snntorch._neurons._unroll import (
     unroll_neuron,
 )
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._torch import is_hooked
+from snntorch._torch import is_hooked, places_of
 from snntorch._unroll.folding import fold, is_random, why_not
 
 __all__ = ["Plan", "Stage", "plan", "unroll"]
@@ -38,7 +38,7 @@ class Stage:
 
     Attributes:
         kind: ``"fold"``: all time steps as one batch; ``"neuron"``: by its ``unroll``;
-            ``"step"``: one time step after the other.
+            ``"loop"``: one time step after the other.
         name: Name of the module in the net.
         module: The module.
         reason: Why it is stepped, if it is.
@@ -123,22 +123,22 @@ def _stages(owner: str, net: nn.Module) -> tuple[Stage, ...]:
     layers = list(_layers("", net))
     shared = _shared(layers)
     if shared is not None:
-        return (Stage("step", "", net, f"{shared} is used at several places"),)
+        return (Stage("loop", "", net, f"{shared} is used at several places"),)
     return tuple(_stage(name, layer) for name, layer in layers)
 
 
 def _stage(name: str, module: nn.Module) -> Stage:
     if isinstance(module, SpikingNeuron):
         whole = "it takes a whole sequence in one call, and no single step"
-        return Stage("neuron" if module.state_names else "step", name, module, whole)
+        return Stage("neuron" if module.state_names else "loop", name, module, whole)
     reason = "it has hooks, which see each step" if is_hooked(module) else why_not(module)
-    return Stage("fold", name, module) if reason is None else Stage("step", name, module, reason)
+    return Stage("fold", name, module) if reason is None else Stage("loop", name, module, reason)
 
 
 def _note(stage: Stage) -> str:
     if isinstance(stage.module, SpikingNeuron) and stage.kind == "neuron":
         return describe(stage.module)
-    if stage.kind == "step":
+    if stage.kind == "loop":
         return f"step by step: {stage.reason}"
     random = ", random numbers drawn for all at once" if is_random(stage.module) else ""
     return f"all time steps as one batch{random}"
@@ -149,7 +149,7 @@ def _layers(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     if type(module).forward is not nn.Sequential.forward or is_hooked(module):
         yield name, module
         return
-    for child_name, child in module._modules.items():
+    for child_name, child in places_of(module).items():
         assert child is not None
         yield from _layers(f"{name}.{child_name}" if name else child_name, child)
 
@@ -172,7 +172,7 @@ def unroll(
     chunk: int | None = None,
     truncate: bool = False,
 ) -> Any:
-    """Run a net over a whole sequence: what a loop over time returns, stacked, only sooner.
+    """Run a net over a whole sequence: what a loop over time returns, stacked, only faster.
 
     Means ``torch.stack([net(x[t]) for t in range(len(x))])`` for each tensor that the net
     returns, from the present states on, and leaves the final ones. In nested ``nn.Sequential``
@@ -287,7 +287,7 @@ def _expect_neuron_last(stages: tuple[Stage, ...], record: str | tuple[str, ...]
 
 def _chunks(x: Sequence, size: int | None) -> Iterator[Sequence]:
     if size is None or size >= x.steps:
-        yield x  # uncut: the way back through a cut would copy
+        yield x  # uncut: the backward pass through a cut would copy
         return
     for start in range(0, x.steps, size):
         stop = min(start + size, x.steps)
@@ -309,7 +309,7 @@ def _run(
         value = x.rows.expand(x.steps, *x.rows.shape[1:])
     for place, stage in enumerate(stages):
         out: Any = None
-        if place and stage.kind != "step":
+        if place and stage.kind != "loop":
             _expect_tensor_between(stages[place - 1], stage, value)
         if isinstance(value, Tensor) and stage.kind == "neuron":
             assert isinstance(stage.module, SpikingNeuron)
