@@ -27,6 +27,7 @@ from snntorch._neurons.sconv2dlstm import SConv2dLSTM
 from snntorch._neurons.slstm import SLSTM
 from snntorch._neurons.stateleaky import StateLeaky
 from snntorch._neurons.synaptic import Synaptic
+from snntorch._unroll.deferred.fuse import deferred, fuse, unfuse
 from snntorch._unroll.planner import Plan, Stage, plan, unroll
 
 __version__ = "1.1.0"
@@ -53,10 +54,13 @@ __all__ = [
     "StateLeaky",
     "Synaptic",
     "backprop",
+    "deferred",
     "functional",
+    "fuse",
     "plan",
     "spikegen",
     "surrogate",
+    "unfuse",
     "unroll",
     "utils",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +72,7 @@ is_functorch_active = torch._C._are_functorch_transforms_active
 is_functorch_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 #: Take nested tuples, lists and dicts of values apart, and put them together again.
 TreeSpec = _pytree.TreeSpec
+tree_map = _pytree.tree_map
 tree_flatten = _pytree.tree_flatten
 tree_unflatten = _pytree.tree_unflatten
 
@@ -83,3 +85,39 @@ def conv_padding(conv: nn.Conv1d | nn.Conv2d) -> list[int]:
 def places_of(module: nn.Module) -> dict[str, nn.Module | None]:
     """Return the modules in a module by name; one at two places is there twice."""
     return module._modules
+
+
+#: Runs what is within as if no tensor and no mode watched torch's functions.
+no_torch_function = torch._C.DisableTorchFunction
+
+
+def autocasts() -> tuple[tuple[str, torch.dtype, bool], ...]:
+    """Return on which devices autocast is active: their types, its dtype, whether it caches."""
+    return tuple(
+        [
+            (device, torch.get_autocast_dtype(device), torch.is_autocast_cache_enabled())
+            for device in ("cpu", "cuda")
+            if torch.is_autocast_enabled(device)
+        ]
+    )
+
+
+def is_autograd_function(func: Any) -> bool:
+    """Return whether a function is the ``apply`` of an autograd function."""
+    owner = getattr(func, "__self__", None)
+    return isinstance(owner, type) and issubclass(owner, torch.autograd.Function)
+
+
+def watch_functions(watch: Callable[[Any, tuple[Any, ...]], tuple[bool, Any]]) -> None:
+    """Let ``watch(cls, args)`` run calls of autograd functions, or give other arguments.
+
+    They are the one kind of operation that no mode and no subclass of tensor sees. What it
+    returns is whether it ran the call, and the result, or else the arguments.
+    """
+    original = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        done, found = watch(cls, args)
+        return found if done else original(cls, *found, **kwargs)
+
+    torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment, method-assign]

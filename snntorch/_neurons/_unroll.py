@@ -108,6 +108,47 @@ def unroll_neuron(
     return out[0] if alone else out
 
 
+def run_from(
+    neuron: SpikingNeuron, x: Sequence, states: tuple[Tensor, ...], names: tuple[str, ...]
+) -> tuple[dict[str, Tensor], tuple[Tensor, ...], str | None]:
+    """Run all steps from given states, and leave those of the neuron as they were.
+
+    Hooks have seen the steps already.
+
+    Returns:
+        What ``names`` ask for by name, (time, batch, ...); the last states; and why the neuron
+        was stepped, if it was.
+    """
+    kept = neuron._own_states()
+    neuron._store(states)
+    try:
+        prepared = _prepare(neuron, x, names=names, hooked=False)
+        if isinstance(prepared, _Prepared):
+            recorded = dict(zip(names, _by_kernel(neuron, prepared, names), strict=True))
+            return recorded, neuron._own_states(), None
+        rows: dict[str, list[Tensor]] = {name: [] for name in names}
+        for t in range(x.steps):
+            values, states = step_from(neuron, x.at(t), states)
+            for name, row in rows.items():
+                row.append(values[name])
+        return {name: torch.stack(row) for name, row in rows.items()}, states, prepared
+    finally:
+        neuron._store(kept)
+
+
+def step_from(
+    neuron: SpikingNeuron, x: Tensor, states: tuple[Tensor, ...]
+) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+    """Run one step from given states; returns spikes and states by name, and what is kept."""
+    own = neuron._own_states()
+    neuron._store(states)
+    try:
+        spk, new, kept = neuron._stepped(x, (None,) * len(neuron.state_names))
+    finally:
+        neuron._store(own)
+    return {**dict(zip(neuron.state_names, new, strict=True)), "spk": spk}, kept
+
+
 def _widened(x: Sequence, shape: torch.Size) -> Sequence:
     """Return an input whose steps have the shape to which its parameters expand them."""
     rows = x.rows
@@ -154,9 +195,10 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     x: Sequence,
     given: tuple[Tensor | None, ...] = (),
     names: tuple[str, ...] = (),
+    hooked: bool = True,
 ) -> _Prepared | str:
     """Return what a kernel gets to run all steps, or why the neuron is stepped."""
-    reason = why_not(neuron)
+    reason = why_not(neuron, hooked)
     if reason is not None:
         return reason
     if is_transformed():
@@ -190,9 +232,9 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     return _Prepared(call, current, x.steps, tensors, recurrent, inner)
 
 
-def why_not(neuron: SpikingNeuron) -> str | None:
+def why_not(neuron: SpikingNeuron, hooked: bool = True) -> str | None:
     """Return why a neuron is stepped, whatever its input; None if it need not be."""
-    if is_hooked(neuron):
+    if hooked and is_hooked(neuron):
         return "it has hooks, which see each step"
     if covers.surrogate_of(neuron.spike_grad) is None:
         return why_stepped(neuron) or "its spike_grad is a function of each step"

@@ -17,7 +17,9 @@ from snntorch._checks import (
     expect_flag,
     owner_name,
 )
+from snntorch._kernels.equations import States
 from snntorch._kernels.problem import CLEARS
+from snntorch._neurons._deferral import recorder
 from snntorch._neurons._fused import fused_step
 from snntorch._neurons._instances import WeakList
 from snntorch._neurons._transition import METHODS, Transition
@@ -254,17 +256,26 @@ class SpikingNeuron(Transition):
         named = dict(zip(self.state_names, args, strict=False)) | kwargs
         return self._advance(input_, *(named.get(name) for name in self.state_names))
 
-    def _advance(self, input_: Tensor, *given: Tensor | None) -> Any:
-        """Run one step from the states given (those of the last call for ``None``)."""
+    def _stepped(self, input_: Tensor, given: tuple[Any, ...]) -> tuple[Tensor, States, States]:
+        """Run one step; returns spikes, states, and what is kept of them."""
         input_, states = self._states(input_, given)
         done = fused_step(self, input_, states)
         if done is None:
             done = self.transition(input_, *map(not_of_inference, states))
         spk, states = done
-        kept = states
         if states[0] is spk and self.init_hidden:
             # the caller's may be written to, as by a layer that works in place
-            kept = (spk.clone(), *states[1:])
+            return spk, states, (spk.clone(), *states[1:])
+        return spk, states, states
+
+    def _advance(self, input_: Tensor, *given: Tensor | None) -> Any:
+        """Run one step from the states given (those of the last call for ``None``)."""
+        noted = recorder()
+        if noted is not None:
+            spk, states = noted.neuron_step(self, input_, given)
+            kept = states
+        else:
+            spk, states, kept = self._stepped(input_, given)
         self._store(kept)
         if self.init_hidden and not self.output:
             return spk

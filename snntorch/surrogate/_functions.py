@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from snntorch._checks import expect, expect_tensor
-from snntorch._torch import is_functorch_active, is_jit_traced
+from snntorch._torch import PLAIN, is_functorch_active, is_jit_traced
 
 
 def spikes(x: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class SurrogateFunction(torch.autograd.Function):
             expect_tensor(cls.__name__, "x", x)
         if is_jit_traced():
             return spikes(x) if torch.onnx.is_in_onnx_export() else cls._traced(x, *given)
-        if is_functorch_active():
+        if is_functorch_active() or type(x) not in PLAIN:
             return super().apply(x, *given)  # type: ignore[no-untyped-call]
         if not (x.requires_grad and torch.is_grad_enabled()):
             return spikes(x)

@@ -1,0 +1,29 @@
+"""Who notes the steps of neurons instead of running them, by thread."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from snntorch._neurons.neurons import SpikingNeuron
+
+
+class Recorder(Protocol):
+    """Notes steps."""
+
+    def neuron_step(
+        self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Note one step; returns its spikes and the states that it leaves."""
+
+
+#: Recorders by the thread that they note for; empty while nobody does.
+RECORDERS: dict[int, Recorder] = {}
+
+
+def recorder() -> Recorder | None:
+    """Return who notes for this thread."""
+    return RECORDERS.get(get_ident()) if RECORDERS else None

@@ -1,0 +1,132 @@
+"""The ways in: a net whose calls are deferred, and a block of a program that is."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from torch import nn
+
+from snntorch._checks import expect, expect_count
+from snntorch._neurons._deferral import recorder
+from snntorch._torch import is_traced, is_transformed, tree_map
+from snntorch._unroll.deferred.recorder import Recorder
+from snntorch._unroll.deferred.report import Report
+
+Net = TypeVar("Net", bound=nn.Module)
+#: Calls after which a net for which deferring does not pay goes back to its loop.
+TRIED = 2
+
+
+class Fused:
+    """A net's ``forward`` that notes what the net's own does, and runs it layer by layer.
+
+    Args:
+        net: The net.
+        chunk: Number of steps after which to run what was noted; None for all.
+    """
+
+    def __init__(self, net: nn.Module, chunk: int | None = None) -> None:
+        self.net, self.chunk = net, chunk
+        self.report: Report | None = None
+        self.failed = 0
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the net runs its loop, as deferring it did not pay."""
+        return self.failed >= TRIED
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the net."""
+        forward = type(self.net).forward
+        if self.gave_up or recorder() is not None or is_traced() or is_transformed():
+            return forward(self.net, *args, **kwargs)
+        with Recorder(self.chunk) as noted:
+            given, named = tree_map(noted.wrap, (args, kwargs))
+            out = forward(self.net, *given, **named)
+            noted.flush()
+        self.report = noted.report
+        self.failed = 0 if noted.report.pays else self.failed + 1
+        return tree_map(noted.unwrap, out)
+
+
+def fuse(net: Net, *, chunk: int | None = None) -> Net:
+    """Let calls of a net run layer by layer over all of time, its time loop unchanged.
+
+    The loop may be anywhere in ``forward``: what it does with tensors is noted, and run when a
+    value is needed, or at the end. The same operation at many time steps is one batch then, and
+    the steps of a neuron are one kernel, as in :func:`snntorch.unroll`. What cannot be batched
+    exactly, such as layers in a feedback loop, is run step by step. Numbers, gradients and states
+    left behind are those of the loop.
+
+    Args:
+        net: Any module. Parameters, ``state_dict``, class and attributes stay as they are.
+        chunk: Number of time steps after which to run what was noted, to bound the memory of a
+            long loop without gradients; None for all.
+
+    Returns:
+        The same module.
+
+    Raises:
+        TypeError: If ``net`` is not a module.
+
+    Note:
+        Values that the program itself looks at (``if``, ``print``, ``.item()``) are computed at
+        that point. A net that does so at each step gains nothing, and goes back to its loop after
+        two calls. :func:`snntorch.plan` tells what happens, and which line asked for a value.
+        Random masks, as of dropout, are drawn layer by layer: the same distribution, other
+        numbers than the loop draws with the same seed.
+
+    Examples:
+        >>> import torch, snntorch as snn
+        >>> class Net(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc, self.lif = torch.nn.Linear(4, 2), snn.Leaky(beta=0.9)
+        ...
+        ...     def forward(self, x):
+        ...         mem, spikes = self.lif.init_leaky(), []
+        ...         for step in range(10):
+        ...             spk, mem = self.lif(self.fc(x), mem)
+        ...             spikes.append(spk)
+        ...         return torch.stack(spikes)
+        >>> net = snn.fuse(Net())
+        >>> net(torch.rand(3, 4)).shape
+        torch.Size([10, 3, 2])
+    """
+    got = type(net).__name__
+    expect(isinstance(net, nn.Module), "fuse", "a torch.nn.Module", got, error=TypeError)
+    if chunk is not None:
+        expect_count("fuse", "chunk", chunk)
+    net.__dict__["forward"] = Fused(net, chunk)
+    return net
+
+
+def unfuse(net: Net) -> Net:
+    """Undo :func:`fuse`; returns the same module."""
+    if isinstance(net.__dict__.get("forward"), Fused):
+        del net.__dict__["forward"]
+    return net
+
+
+def deferred(*, chunk: int | None = None) -> Recorder:
+    """Return a context in which a time loop of one's own is deferred, as by :func:`fuse`.
+
+    Args:
+        chunk: Number of time steps after which to run what was noted; None for all.
+
+    Returns:
+        The context; after it, ``print(context.report)`` tells what happened.
+
+    Examples:
+        >>> import torch, snntorch as snn
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 2), snn.Leaky(0.9, init_hidden=True))
+        >>> x, record = torch.rand(10, 3, 4), []
+        >>> with snn.deferred():
+        ...     for t in range(10):
+        ...         record.append(net(x[t]))
+        >>> torch.stack(record).shape
+        torch.Size([10, 3, 2])
+    """
+    if chunk is not None:
+        expect_count("deferred", "chunk", chunk)
+    return Recorder(chunk)

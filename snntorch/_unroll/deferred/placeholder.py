@@ -1,0 +1,159 @@
+"""What stands for a value until it is computed: a tensor of known shape, dtype and device."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from snntorch._torch import tree_map
+
+if TYPE_CHECKING:
+    from snntorch._unroll.deferred.columns import Column
+    from snntorch._unroll.deferred.recorder import Recorder
+
+_EMPTY = torch.empty(0)
+#: The output of a slot whose value nobody computed here.
+FOREIGN = -1
+
+
+class Meta(NamedTuple):
+    """What is known of a value before it is computed."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+    requires_grad: bool
+
+
+class Slot:
+    """Where a value will be: one row of what a column computes.
+
+    Attributes:
+        column: What computes it, until it has.
+        out: Which of the column's outputs.
+        index: Which row of that.
+        meta: What is known of it.
+        value: The value, once it was asked for.
+        is_row: Whether that shares memory with other rows.
+    """
+
+    __slots__ = ("__weakref__", "column", "index", "is_row", "meta", "out", "value")
+
+    def __init__(self, column: Column | None, out: int, index: int, meta: Meta) -> None:
+        self.column, self.out, self.index, self.meta = column, out, index, meta
+        self.value: Tensor | None = None
+        self.is_row = False
+
+    def real(self) -> Tensor:
+        """Return the value of what has run."""
+        if self.value is None:
+            assert self.column is not None
+            self.value = self.column.row(self.out, self.index)
+            self.is_row, self.column = True, None
+        return self.value
+
+
+def known(tensor: Tensor) -> Slot:
+    """Return a slot that has its value."""
+    meta = Meta(tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad)
+    slot = Slot(None, FOREIGN, 0, meta)
+    slot.value = tensor
+    return slot
+
+
+class View(NamedTuple):
+    """How a value came out of the memory of another one."""
+
+    base: Deferred
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Deferred(Tensor):
+    """A tensor that is not computed yet. What asks for its value gets it."""
+
+    slot: Slot
+    recorder: Recorder
+    #: What it is a view of, and the views of it: they share memory.
+    origin: View | None
+    views: list[weakref.ref[Deferred]] | None
+
+    @staticmethod
+    def of(slot: Slot, recorder: Recorder) -> Deferred:
+        """Return a placeholder for a slot."""
+        made: Deferred = Tensor._make_subclass(Deferred, _EMPTY)  # type: ignore[attr-defined] # noqa: SLF001
+        made.slot, made.recorder, made.origin, made.views = slot, recorder, None, None
+        return made
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run a function of the values: whoever records was asked before."""
+        args, kwargs = tree_map(value_of, (args, kwargs or {}))
+        return func(*args, **kwargs)
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Raise, as a value was not asked for where it should have been."""
+        raise RuntimeError(
+            f"{func} got a placeholder of snn.fuse or snn.deferred instead of a value. Use the "
+            "net without them here, and please report this."
+        )
+
+    # What is known needs no value. Overridden as properties, these cost no dispatch
+    shape = property(lambda self: self.slot.meta.shape)  # type: ignore[assignment]
+    dtype = property(lambda self: self.slot.meta.dtype)  # type: ignore[assignment]
+    device = property(lambda self: self.slot.meta.device)  # type: ignore[assignment]
+    requires_grad = property(lambda self: self.slot.meta.requires_grad)  # type: ignore[assignment]
+    ndim = property(lambda self: len(self.slot.meta.shape))  # type: ignore[assignment]
+    is_cpu = property(lambda self: self.slot.meta.device.type == "cpu")  # type: ignore[assignment]
+    is_cuda = property(lambda self: self.slot.meta.device.type == "cuda")  # type: ignore[assignment]
+    is_meta = property(lambda self: self.slot.meta.device.type == "meta")  # type: ignore[assignment]
+
+    def size(self, dim: int | None = None) -> Any:  # type: ignore[override]
+        """Return the shape, or the size of one dimension."""
+        return self.slot.meta.shape if dim is None else self.slot.meta.shape[dim]
+
+    def dim(self) -> int:
+        """Return the number of dimensions."""
+        return len(self.slot.meta.shape)
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Return the number of entries."""
+        return self.slot.meta.shape.numel()
+
+    nelement = numel
+
+    def __len__(self) -> int:
+        if not self.slot.meta.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self.slot.meta.shape[0]
+
+    def is_floating_point(self) -> bool:
+        """Return whether its dtype is one of floats."""
+        return self.slot.meta.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Return whether its dtype is complex."""
+        return self.slot.meta.dtype.is_complex
+
+    def expand(self, *sizes: Any) -> Any:  # type: ignore[override]
+        """Return a view in which dimensions of size 1 are larger."""
+        return self.recorder.__torch_function__(Tensor.expand, (), (self, *sizes))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def value_of(one: Any) -> Any:
+    """Return a placeholder's value, computing what leads to it; anything else as it is."""
+    if type(one) is Deferred:
+        return one.recorder.value(one)
+    return one

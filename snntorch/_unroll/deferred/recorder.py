@@ -1,0 +1,579 @@
+"""Notes what a program does with tensors instead of doing it, until a value is needed."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import weakref
+from pathlib import Path
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from snntorch import surrogate
+from snntorch._neurons._deferral import RECORDERS, recorder
+from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._torch import (
+    autocasts,
+    no_torch_function,
+    tree_map,
+    watch_functions,
+)
+from snntorch._unroll.deferred.columns import (
+    OPERAND,
+    UNKNOWN,
+    Chain,
+    Column,
+    Mode,
+    Node,
+    Operand,
+    Operation,
+    Rows,
+)
+from snntorch._unroll.deferred.functions import DROPOUTS, HEAVY, anew, can_wait, writes
+from snntorch._unroll.deferred.placeholder import (
+    FOREIGN,
+    Deferred,
+    Meta,
+    Slot,
+    View,
+    known,
+    value_of,
+)
+from snntorch._unroll.deferred.report import Report
+from snntorch._unroll.deferred.running import run_all, snapshot
+
+#: Outputs by function, arguments and what those are: asked of torch once.
+_KNOWN: dict[Any, tuple[tuple[Meta, ...], bool, bool]] = {}
+_CONSTANTS = frozenset(
+    (
+        *(int, float, bool, str, complex, type(None), type(Ellipsis)),
+        *(torch.dtype, torch.device, torch.memory_format, torch.layout),
+    )
+)
+#: What gives all rows of a tensor, or one of them.
+_ROWS = (Tensor.__getitem__, Tensor.unbind, Tensor.__iter__, torch.unbind)
+
+
+class Recorder(TorchFunctionMode):
+    """Notes operations; see `snntorch._unroll.deferred`.
+
+    Args:
+        chunk: After how many steps of a neuron to run what was noted; None for never.
+    """
+
+    def __init__(self, chunk: int | None = None) -> None:
+        super().__init__()
+        self.chunk, self.report = chunk, Report()
+        self._order = itertools.count()
+        self._columns: dict[Any, Column] = {}
+        self._pending: list[Column] = []
+        #: Tensors that are there, but for which a later value waits, by their id.
+        self._rebound: dict[int, tuple[Tensor, Deferred]] = {}
+        self._writes: dict[int, tuple[Tensor, list[tuple[Any, Operand]]]] = {}
+        self._neurons: dict[int, SpikingNeuron] = {}
+        #: Tensors that waiting operations take, and statistics that they update.
+        self._held: dict[int, Tensor] = {}
+        self._updated: dict[int, Any] = {}
+
+    # --- the region ---------------------------------------------------------------------
+
+    def __enter__(self) -> Recorder:
+        RECORDERS[get_ident()] = self
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        del RECORDERS[get_ident()]
+        try:
+            self.flush()
+        finally:
+            with no_torch_function():
+                self._leave_real_states()
+
+    def _leave_real_states(self) -> None:
+        """Put values where neurons keep placeholders; zeros where an error left none."""
+        for neuron in self._neurons.values():
+            states = neuron._own_states()  # noqa: SLF001
+            neuron._store(tuple(map(_own_or_zero, states)))  # noqa: SLF001
+
+    def wrap(self, one: Any) -> Any:
+        """Return a tensor as one whose use is noted."""
+        if type(one) is Tensor:
+            return Deferred.of(known(one), self)
+        return one
+
+    def unwrap(self, one: Any) -> Any:
+        """Return a value that is the caller's own."""
+        if type(one) is not Deferred:
+            return one
+        value = self.value(one)
+        with no_torch_function():
+            return value.clone() if one.slot.is_row else value
+
+    # --- torch functions ----------------------------------------------------------------
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Note a function, or run it."""
+        kwargs = kwargs or {}
+        operands: list[Operand] = []
+        placed: list[Any] = []
+        spec = (_spec(args, operands, placed), _spec(tuple(kwargs.items()), operands, placed))
+        waits = any(type(one) is Deferred for one in placed)
+        if self._rebound or self._writes or self._updated:
+            waits = self._look_up(func, operands, placed) or waits
+        if not waits and func not in HEAVY:
+            rows = func is Tensor.__getitem__ and args[0].is_floating_point()
+            found = self._rows(func, args, kwargs) if rows else None
+            if found is None and placed and writes(func):
+                self._before_writing(func, placed[0])
+            return func(*args, **kwargs) if found is None else found
+        if func in _ROWS:
+            found = self._rows(func, args, kwargs)
+            if found is not None:
+                return found
+        if writes(func):
+            return self._in_place(func, args, kwargs)
+        if not can_wait(func) or "out" in kwargs or _is_unknown(spec):
+            return self._now(func, args, kwargs)
+        return self._note(func, spec, operands, args, kwargs)
+
+    def _before_writing(self, func: Any, target: Any) -> None:
+        """Run what waits, if it reads the memory that is about to be written to."""
+        if self._held and self._pending and isinstance(target, Tensor):
+            with no_torch_function():
+                memory = target.untyped_storage().data_ptr()
+                held = {one.untyped_storage().data_ptr() for one in self._held.values()}
+            if memory in held:
+                self.flush(f"{_name(func)} writes to a tensor that waiting operations read")
+
+    def _note(
+        self,
+        func: Any,
+        spec: Any,
+        operands: list[Operand],
+        args: Any,
+        kwargs: Any,
+        alone: bool = False,
+    ) -> Any:
+        mode = _mode()
+        found = self._outputs(func, spec, operands, mode, args, kwargs)
+        if found is None:
+            return self._now(func, args, kwargs)
+        metas, several, is_view = found
+        by_id = func is torch.nn.functional.batch_norm
+        if by_id and self._updates(args, kwargs, operands[0]):
+            return self._note(func, spec, operands, args, kwargs, alone)
+        key = (func, spec, mode, tuple([_identity(one, by_id) for one in operands]), alone)
+        column = self._columns.get(key)
+        if column is None:
+            column = self._columns[key] = Operation(func, spec, mode, several, alone)
+            self._pending.append(column)
+        outs = self._outs(column, operands, metas)
+        if is_view:
+            base = next((one for one in _flat(args) if type(one) is Deferred), None)
+            for out in outs if base is not None else ():
+                assert base is not None
+                out.origin = View(base, func, args, kwargs)
+                base.views = [*(base.views or ()), weakref.ref(out)]
+        return tuple(outs) if several else outs[0]
+
+    def _outs(self, column: Column, operands: list[Operand], metas: Any) -> list[Deferred]:
+        """Add a node to a column; returns placeholders of what it gives."""
+        node = Node(operands, next(self._order), len(column.nodes))
+        column.nodes.append(node)
+        for one in operands:
+            if type(one) is not Slot:
+                self._held[id(one)] = one  # type: ignore[assignment]
+        slots = [Slot(column, place, node.index, meta) for place, meta in enumerate(metas)]
+        node.outs = [weakref.ref(slot) for slot in slots]
+        return [Deferred.of(slot, self) for slot in slots]
+
+    def _outputs(
+        self, func: Any, spec: Any, operands: list[Operand], mode: Mode, args: Any, kwargs: Any
+    ) -> tuple[tuple[Meta, ...], bool, bool] | None:
+        """Return what a function gives, whether that is several, and whether it is a view.
+
+        Torch is asked, by an example, where the like was not noted before.
+        """
+        metas = tuple([_meta(one) for one in operands])
+        key = (func, spec, metas, mode)
+        if key not in _KNOWN:
+            if len(_KNOWN) > 10_000:
+                _KNOWN.clear()
+            _KNOWN[key] = self._asked(func, operands, args, kwargs)
+        return _KNOWN[key]
+
+    def _asked(self, func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Any:
+        if func in DROPOUTS:
+            first = operands[0].meta if type(operands[0]) is Slot else operands[0]
+            return (
+                (Meta(first.shape, first.dtype, first.device, first.requires_grad),),
+                False,
+                False,
+            )
+
+        def example(one: Any) -> Any:
+            if type(one) is not Deferred:
+                # what a function may write to, such as running statistics
+                return one.clone() if type(one) is Tensor else one
+            meta = one.slot.meta
+            made = torch.zeros(meta.shape, dtype=meta.dtype, device=meta.device)
+            return made.requires_grad_(meta.requires_grad)
+
+        like_args, like_kwargs = tree_map(example, (args, kwargs))
+        out = func(*like_args, **like_kwargs)
+        several = isinstance(out, (tuple, list))
+        outs = tuple(out) if several else (out,)
+        if type(out) not in (Tensor, tuple) or not all(type(one) is Tensor for one in outs):
+            return None
+        places = {
+            one.untyped_storage().data_ptr() for one in _flat(like_args) if isinstance(one, Tensor)
+        }
+        is_view = any(one.untyped_storage().data_ptr() in places for one in outs if one.numel())
+        metas = tuple(Meta(one.shape, one.dtype, one.device, one.requires_grad) for one in outs)
+        return metas, several, is_view
+
+    def _rows(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Return rows of a tensor over time, if these are asked for; else None."""
+        base, *rest = args
+        if kwargs or not isinstance(base, Tensor) or base.dim() < 2:
+            return None
+        if func is Tensor.__getitem__:
+            index = rest[0]
+            if type(index) is not int or not -len(base) <= index < len(base):
+                return None
+            return self._row(base, index % len(base))
+        if rest and rest[0] != 0:
+            return None
+        rows = tuple(self._row(base, index) for index in range(len(base)))
+        return iter(rows) if func is Tensor.__iter__ else rows
+
+    def _row(self, base: Tensor, index: int) -> Deferred:
+        operand = _operand(base)
+        key = (Rows, id(operand))
+        column = self._columns.get(key)
+        if column is None:
+            mode = _mode()
+            column = self._columns[key] = Rows(operand, mode)
+            self._pending.append(column)
+        meta = Meta(base.shape[1:], base.dtype, base.device, base.requires_grad)
+        row = Deferred.of(Slot(column, 0, index, meta), self)
+        if type(base) is Deferred:
+            row.origin = View(base, Tensor.__getitem__, (base, index), {})
+            base.views = [*(base.views or ()), weakref.ref(row)]
+        return row
+
+    # --- writing --------------------------------------------------------------------------
+
+    def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Give a placeholder another value; a tensor that is there gets it at the end."""
+        target, other = args[0], anew(func)
+        if func is Tensor.__setitem__ and self._write_later(*args):
+            return None
+        if other is not None and self._is_alone(target):
+            current = self._current(target)
+            new = self.__torch_function__(other, (), (current, *args[1:]), kwargs)
+            if type(new) is Deferred and (new.shape, new.dtype) == (target.shape, target.dtype):
+                if type(target) is Deferred:
+                    target.slot = new.slot
+                else:
+                    self._rebound[id(target)] = (target, new)
+                return target
+        return self._now(func, args, kwargs)
+
+    def _is_alone(self, target: Any) -> bool:
+        """Return whether a tensor's memory is its own, and nothing forbids to write to it."""
+        if type(target) is Deferred:
+            foreign = target.slot.out == FOREIGN
+            return not (foreign or target.origin or _living(target.views))
+        return type(target) is Tensor and target._base is None and not target.requires_grad  # noqa: SLF001
+
+    def _updates(self, args: Any, kwargs: Any, source: Operand) -> bool:
+        """Note that running statistics will change; returns whether something ran before."""
+        running = [args[1] if len(args) > 1 else kwargs.get("running_mean")]
+        running += [args[2] if len(args) > 2 else kwargs.get("running_var")]
+        training = args[5] if len(args) > 5 else kwargs.get("training", False)
+        column = id(source.column) if type(source) is Slot else None
+        for one in running if training else ():
+            if one is not None and self._updated.setdefault(id(one), column) != column:
+                self.flush("one layer normalizes at several places")
+                return True
+        return False
+
+    def _current(self, tensor: Any) -> Any:
+        found = self._rebound.get(id(tensor))
+        return tensor if found is None else found[1]
+
+    def _write_later(self, target: Tensor, index: Any, value: Any) -> bool:
+        """Note that rows are written to a tensor, if that is all; returns whether it was."""
+        if type(target) is not Tensor or type(index) is not int or target._base is not None:  # noqa: SLF001
+            return False
+        if id(target) in self._rebound:
+            return False
+        if (
+            type(value) is not Deferred
+            or value.shape != target.shape[1:]
+            or value.dtype != target.dtype
+        ):
+            return False
+        if not -len(target) <= index < len(target) or target.requires_grad:
+            return False
+        operand = _operand(value)
+        self._writes.setdefault(id(target), (target, []))[1].append((index % len(target), operand))
+        return True
+
+    def _look_up(self, func: Any, operands: list[Operand], placed: list[Any]) -> bool:
+        """Take the latest value of each tensor; returns whether one waits for its own."""
+        found = False
+        for place, one in enumerate(placed):
+            if type(one) is Deferred:
+                continue
+            if id(one) in self._rebound and not writes(func):
+                operands[place] = _operand(self._rebound[id(one)][1])
+                found = True
+                continue
+            base = one._base  # noqa: SLF001
+            late = id(one) in self._writes or (base is not None and id(base) in self._writes)
+            late = late or (base is not None and id(base) in self._rebound)
+            stale = id(one) in self._updated and func is not torch.nn.functional.batch_norm
+            if ((late and func is not Tensor.__setitem__) or stale) and not _is_fact(func):
+                self.flush(f"{_name(func)} reads a tensor that was written to")
+        return found
+
+    # --- values ---------------------------------------------------------------------------
+
+    def _now(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run a function of the values."""
+        self.flush(f"{_name(func)} needs a value")
+        if args and type(args[0]) is Deferred and writes(func):
+            self._own_memory(args[0])
+        args, kwargs = tree_map(value_of, (args, kwargs))
+        return func(*args, **kwargs)
+
+    def _own_memory(self, target: Deferred) -> None:
+        """Give a placeholder and its views memory that they share with nobody else."""
+        root = target
+        while root.origin is not None:
+            root = root.origin.base
+        value = self.value(root)
+        root.slot = known(value if root.slot.out == FOREIGN else value.clone())
+        waiting = [root]
+        while waiting:
+            base = waiting.pop()
+            for view in _living(base.views):
+                assert view.origin is not None
+                made = view.origin.func(*tree_map(value_of, view.origin.args), **view.origin.kwargs)
+                view.slot = known(made)
+                waiting.append(view)
+
+    def value(self, one: Deferred) -> Tensor:
+        """Return the value of a placeholder."""
+        slot = one.slot
+        if slot.value is None and (slot.column is None or not slot.column.done):
+            if isinstance(slot.column, Rows) and isinstance(slot.column.base, Tensor):
+                slot.value = slot.column.base[slot.index]
+                return slot.value
+            self.flush("its value is needed")
+        return slot.real()
+
+    def flush(self, reason: str = "") -> None:
+        """Run all that was noted."""
+        if self._pending or self._rebound or self._writes:
+            with no_torch_function():
+                if reason:
+                    self.report.asked(reason, _where())
+                pending, self._pending = self._pending, []
+                self._columns, self._held, self._updated = {}, {}, {}
+                active = RECORDERS.pop(get_ident(), None)
+                try:
+                    run_all(pending, self.report)
+                    self._write_back()
+                finally:
+                    if active is not None:
+                        RECORDERS[get_ident()] = active
+
+    def _write_back(self) -> None:
+        rebound, self._rebound = self._rebound, {}
+        late, self._writes = self._writes, {}
+        for target, value in rebound.values():
+            target.copy_(value.slot.real())
+        for target, rows in late.values():
+            for index, operand in rows:
+                target[index] = operand.real() if isinstance(operand, Slot) else operand
+
+    # --- neurons --------------------------------------------------------------------------
+
+    def neuron_step(
+        self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Note one step; returns its spikes and the states that it leaves."""
+        with no_torch_function():
+            input_ = self._current(input_)
+            shape = neuron.state_shape(input_)
+            given = tuple(
+                self.value(one) if type(one) is Deferred and one.shape != shape else one
+                for one in given
+            )
+            input_, states = neuron._states(input_, given)  # noqa: SLF001
+            operands = [_operand(state) for state in states]
+            mode, facts = _mode(), snapshot(neuron)
+            chain = operands[0].column if operands and type(operands[0]) is Slot else None
+            if (
+                type(chain) is not Chain
+                or chain.done
+                or chain.neuron is not neuron
+                or chain.mode != mode
+                or any(one is not two for one, two in zip(operands, chain.newest, strict=True))
+            ):
+                chain = Chain(neuron, operands, facts, mode)
+                self._pending.append(chain)
+            elif any(a is not b for a, b in zip(chain.facts, facts, strict=True)):
+                self.flush(f"a parameter of {type(neuron).__name__} was replaced")
+                return self.neuron_step(neuron, input_, given)
+            dtype = torch.promote_types(states[0].dtype, input_.dtype)
+            learns = mode.grad and (
+                chain.learns or input_.requires_grad or any(s.requires_grad for s in states)
+            )
+            like = Meta(torch.Size(shape), dtype, input_.device, learns)
+            outs = self._outs(chain, [_operand(input_)], [like] * len(chain.names))
+            by_name = dict(zip(chain.names, outs, strict=True))
+            new = tuple(by_name[name] for name in neuron.state_names)
+            chain.newest = [state.slot for state in new]
+            self._neurons[id(neuron)] = neuron
+        if self.chunk is not None and len(chain.nodes) >= self.chunk:
+            self.flush()
+        return by_name["spk"], new
+
+    # --- custom functions -----------------------------------------------------------------
+
+    def function(self, cls: Any, args: Any, alone: bool) -> Any:
+        """Note the call of an autograd function."""
+        operands: list[Operand] = []
+        placed: list[Any] = []
+        spec = (_spec(args, operands, placed), (tuple,))
+        if _is_unknown(spec):
+            return self._now(cls.apply, args, {})
+        return self._note(cls.apply, spec, operands, args, {}, alone)
+
+
+def _operand(one: Any) -> Operand:
+    """Return what an operation takes: a slot, or what is there."""
+    if type(one) is Deferred:
+        slot = one.slot
+        return slot if slot.value is None else slot.value
+    return one  # type: ignore[no-any-return]
+
+
+def _spec(one: Any, operands: list[Operand], placed: list[Any]) -> Any:
+    """Return the form of arguments, and collect the tensors."""
+    kind = type(one)
+    if isinstance(one, Tensor):
+        operands.append(_operand(one))
+        placed.append(one)
+        return OPERAND
+    if kind is tuple or kind is list or kind is torch.Size:
+        return (kind, *[_spec(part, operands, placed) for part in one])
+    if kind is slice:
+        return (slice, *[_spec(part, operands, placed) for part in (one.start, one.stop, one.step)])
+    return (kind, one) if kind in _CONSTANTS else UNKNOWN
+
+
+def _is_unknown(spec: Any) -> bool:
+    """Return whether arguments cannot be compared with those of another call."""
+    return spec is UNKNOWN or (type(spec) is tuple and any(_is_unknown(part) for part in spec))
+
+
+def _meta(one: Operand) -> Meta:
+    """Return what is known of an operand."""
+    if isinstance(one, Slot):
+        return one.meta
+    return Meta(one.shape, one.dtype, one.device, one.requires_grad)
+
+
+def _identity(one: Operand, by_id: bool) -> Any:
+    """Return what an operand is, the time step apart."""
+    if type(one) is Slot:
+        return id(one.column), one.out
+    if by_id or type(one) is nn.Parameter:
+        return id(one)
+    return one.shape, one.dtype, one.device, one.requires_grad  # type: ignore[union-attr]
+
+
+def _mode() -> Mode:
+    return Mode(torch.is_grad_enabled(), torch.is_inference_mode_enabled(), autocasts())
+
+
+def _flat(tree: Any) -> list[Any]:
+    found: list[Any] = []
+    tree_map(found.append, tree)
+    return found
+
+
+def _living(views: list[weakref.ref[Deferred]] | None) -> list[Deferred]:
+    return [view for ref in views or () if (view := ref()) is not None]
+
+
+def _own_or_zero(state: Any) -> Tensor:
+    """Return the value of a state in memory of its own."""
+    if type(state) is not Deferred:
+        return state  # type: ignore[no-any-return]
+    slot = state.slot
+    if slot.value is None and (slot.column is None or not slot.column.done):
+        return torch.zeros(slot.meta.shape, dtype=slot.meta.dtype, device=slot.meta.device)
+    value = slot.real()
+    return value.clone() if slot.is_row else value
+
+
+def _is_fact(func: Any) -> bool:
+    return getattr(func, "__name__", "") in (
+        "__get__",
+        "size",
+        "dim",
+        "numel",
+        "__len__",
+        "__hash__",
+    )
+
+
+def _name(func: Any) -> str:
+    owner = getattr(getattr(func, "__self__", None), "__name__", "")
+    name = getattr(func, "__name__", repr(func))
+    return owner if name == "__get__" else name.strip("_")
+
+
+_HERE = str(Path(__file__).parents[2])
+_TORCH = str(Path(torch.__file__).parent)
+
+
+def _where() -> str:
+    """Return file and line of the user's code that runs."""
+    frame = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and frame.f_code.co_filename.startswith((_HERE, _TORCH)):
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _watch(cls: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Note an autograd function called with placeholders, or give it their values."""
+    for one in args:
+        if type(one) is Deferred:
+            noted = recorder()
+            if isinstance(noted, Recorder):
+                pointwise = getattr(surrogate, cls.__name__, None) is cls
+                return True, noted.function(cls, args, cls in _ALONE or not pointwise)
+            return False, tuple(map(value_of, args))
+    return False, args
+
+
+#: Surrogates whose gradient is of a user's, or drawn at random.
+_ALONE = (surrogate.CustomSurrogate, surrogate.StochasticSpikeOperator)
+watch_functions(_watch)

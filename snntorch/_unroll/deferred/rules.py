@@ -1,0 +1,201 @@
+"""How calls of one function become one call: the same numbers, all steps at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from snntorch._torch import is_autograd_function
+from snntorch._unroll.deferred.columns import OPERAND, Operation
+from snntorch._unroll.deferred.functions import DROPOUTS
+
+#: What comes out differently each time.
+RANDOM = frozenset(DROPOUTS)
+#: What has to be called for each step even if all it takes is the same.
+EACH = RANDOM | {F.batch_norm}
+#: What treats every entry alone, whatever the shapes, which are broadcast.
+POINTWISE = frozenset(
+    getattr(owner, name)
+    for owner in (torch, Tensor, F)
+    for name in """
+    add sub mul div true_divide pow maximum minimum neg abs exp expm1 log log1p log2 log10
+    sqrt rsqrt square sigmoid tanh relu clamp clip sign floor ceil round trunc sin cos where
+    eq ne lt le gt ge logical_and logical_or logical_not reciprocal erf float double half
+    bfloat16 int long bool detach clone relu6 elu selu celu gelu silu mish softplus softsign
+    leaky_relu hardtanh hardsigmoid hardswish threshold logsigmoid lerp addcmul addcdiv
+    isnan isinf isfinite __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__
+    __rtruediv__ __div__ __rdiv__ __pow__ __rpow__ __neg__ __abs__ __eq__ __ne__ __lt__
+    __le__ __gt__ __ge__ __and__ __or__ __xor__ __invert__ __pos__
+    """.split()  # noqa: SIM905
+    if hasattr(owner, name)
+)
+_ADAPTIVE = ("adaptive_avg_pool", "adaptive_max_pool")
+#: What treats every sample of a batch alone, with the dimensions a batch of theirs has.
+BATCHED = {
+    func: dims
+    for names, dims in (
+        (
+            "conv1d conv_transpose1d max_pool1d avg_pool1d adaptive_avg_pool1d adaptive_max_pool1d",
+            3,
+        ),
+        (
+            "conv2d conv_transpose2d max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d",
+            4,
+        ),
+        (
+            "conv3d conv_transpose3d max_pool3d avg_pool3d adaptive_avg_pool3d adaptive_max_pool3d",
+            5,
+        ),
+    )
+    for owner in (F, torch)
+    for func in (getattr(owner, name, None) for name in names.split())
+    if func is not None
+}
+Gathered = list[tuple[Tensor, bool]]
+
+
+def call(column: Operation, operands: list[Tensor]) -> Any:
+    """Call a column's function once."""
+    rest = iter(operands)
+    args = _made(column.spec[0], rest)
+    kwargs = dict(_made(column.spec[1], rest))
+    return column.func(*args, **kwargs)
+
+
+def _made(spec: Any, operands: Any) -> Any:
+    """Return arguments of a form with these operands."""
+    if spec is OPERAND:
+        return next(operands)
+    kind, *parts = spec
+    if kind in (tuple, list, torch.Size):
+        return kind([_made(part, operands) for part in parts])
+    if kind is slice:
+        return slice(*[_made(part, operands) for part in parts])
+    return parts[0]
+
+
+def run(column: Operation, gathered: Gathered, count: int) -> Any:
+    """Return what all calls give, as rows; None if each has to be one of its own."""
+    func = column.func
+    rule: Callable[..., Any] | None = _RULES.get(func)
+    if rule is None:
+        if func in POINTWISE:
+            rule = _pointwise
+        elif func in BATCHED:
+            rule = _batched
+        elif is_autograd_function(func):
+            rule = _as_it_is  # a surrogate
+    found = rule(column, gathered, count) if rule is not None else None
+    return _by_vmap(column, gathered, count) if found is None else found
+
+
+def _as_it_is(column: Operation, gathered: Gathered, count: int) -> Any:
+    return call(column, [one for one, _ in gathered])
+
+
+def _pointwise(column: Operation, gathered: Gathered, count: int) -> Any:
+    """Line up the dimensions behind time, as broadcasting counts them from the last."""
+    dims = max(one.dim() - (not shared) for one, shared in gathered)
+    lined = []
+    for one, shared in gathered:
+        missing = 0 if shared else dims - (one.dim() - 1)
+        lined.append(one.reshape(len(one), *[1] * missing, *one.shape[1:]) if missing else one)
+    dtypes = {one.dtype for one in lined}
+    if len(dtypes) > 1 or any(one.dim() == (not shared) for one, shared in gathered):
+        return None  # torch promotes tensors without dimensions otherwise
+    return call(column, lined)
+
+
+def _linear(column: Operation, gathered: Gathered, count: int) -> Any:
+    (x, shared), *rest = gathered
+    if shared or not all(one for _, one in rest) or x.dim() < 2:
+        return None
+    return call(column, [x, *(one for one, _ in rest)])
+
+
+def _batched(column: Operation, gathered: Gathered, count: int) -> Any:
+    (x, shared), *rest = gathered
+    if shared or not all(one for _, one in rest) or x.dim() - 1 != BATCHED[column.func]:
+        return None
+    out = call(column, [x.flatten(0, 1), *(one for one, _ in rest)])
+    if isinstance(out, tuple):
+        return tuple(one.reshape(*x.shape[:2], *one.shape[1:]) for one in out)
+    return out.reshape(*x.shape[:2], *out.shape[1:])
+
+
+def _embedding(column: Operation, gathered: Gathered, count: int) -> Any:
+    (x, shared), *rest = gathered
+    if shared or not all(one for _, one in rest):
+        return None
+    return call(column, [x, *(one for one, _ in rest)])
+
+
+def _dropout(column: Operation, gathered: Gathered, count: int) -> Any:
+    """Draw masks step by step: each step's own."""
+    x, shared = gathered[0]
+    rows = [x] * count if shared else x.unbind(0)
+    return torch.stack([call(column, [row]) for row in rows])
+
+
+def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
+    """Give each step statistics of its own: channels of all steps side by side."""
+    names = (
+        "input",
+        "running_mean",
+        "running_var",
+        "weight",
+        "bias",
+        "training",
+        "momentum",
+        "eps",
+    )
+    given = iter(one for one, _ in gathered)
+    args = dict(zip(names, _made(column.spec[0], given), strict=False))
+    args |= dict(_made(column.spec[1], given))
+    x = args.pop("input")
+    shared = gathered[0][1]
+    if not all(one for _, one in gathered[1:]):
+        return None
+    x = x.expand(count, *x.shape) if shared else x
+    if not args.get("training", False):
+        flat = F.batch_norm(x.flatten(0, 1), **args)
+        return flat.reshape(*x.shape[:2], *flat.shape[1:])
+    mean, var = args.pop("running_mean", None), args.pop("running_var", None)
+    weight, bias = args.pop("weight", None), args.pop("bias", None)
+    args.pop("training")
+    momentum, eps = args.pop("momentum", 0.1), args.pop("eps", 1e-5)
+    channels = x.shape[2]
+    wide = x.transpose(0, 1).reshape(x.shape[1], count * channels, *x.shape[3:])
+    weights, biases = (None if one is None else one.repeat(count) for one in (weight, bias))
+    means = None if mean is None else mean.new_zeros(count * channels)
+    variances = None if var is None else var.new_ones(count * channels)
+    out = F.batch_norm(wide, means, variances, weights, biases, True, 1.0, eps)
+    if means is not None and variances is not None:
+        # not counted as a change: torch's own update is none either
+        for t in range(count):
+            for running, found in ((mean.data, means), (var.data, variances)):
+                running.copy_(momentum * found.view(count, -1)[t] + (1 - momentum) * running)
+    return out.reshape(x.shape[1], count, *x.shape[2:]).transpose(0, 1)
+
+
+def _by_vmap(column: Operation, gathered: Gathered, count: int) -> Any:
+    """Let torch find the rule."""
+    dims = tuple(None if shared else 0 for _, shared in gathered)
+    try:
+        return torch.vmap(lambda *operands: call(column, list(operands)), dims)(
+            *(one for one, _ in gathered)
+        )
+    except Exception:  # torch has none: then each call is one of its own
+        return None
+
+
+_RULES: dict[Any, Callable[..., Any]] = {
+    F.linear: _linear,
+    F.embedding: _embedding,
+    F.batch_norm: _batch_norm,
+    **dict.fromkeys(DROPOUTS, _dropout),
+}

@@ -1,0 +1,312 @@
+"""Runs what was noted: column by column, and step by step only where values go in circles."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snntorch._neurons._unroll import Sequence as OverTime
+from snntorch._neurons._unroll import run_from, step_from
+from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._unroll.deferred import rules
+from snntorch._unroll.deferred.columns import Chain, Column, Mode, Operand, Operation, Rows
+from snntorch._unroll.deferred.placeholder import Slot
+from snntorch._unroll.deferred.report import Report
+
+
+def run_all(columns: list[Column], report: Report) -> None:
+    """Run columns in an order in which each finds what it takes."""
+    for group in _in_order(columns):
+        if len(group) == 1 and not _feeds_itself(group[0]):
+            _run(group[0], report)
+        else:
+            _run_in_step(group, report)
+    for column in columns:
+        column.nodes = []
+
+
+def _needs(column: Column) -> Iterator[Column]:
+    """Yield the columns that have to run before a column."""
+    seen = set()
+    for operand in column.sources():
+        if type(operand) is Slot and operand.column is not None and not operand.column.done:
+            before = operand.column
+            if id(before) not in seen:
+                seen.add(id(before))
+                yield before
+
+
+def _feeds_itself(column: Column) -> bool:
+    return any(before is column for before in _needs(column))
+
+
+def _in_order(columns: list[Column]) -> list[list[Column]]:
+    """Return the strongly connected components (R. Tarjan, 1972), those needed first."""
+    number: dict[int, int] = {}
+    low: dict[int, int] = {}
+    stack: list[Column] = []
+    on_stack: set[int] = set()
+    groups: list[list[Column]] = []
+    for root in columns:
+        if id(root) in number:
+            continue
+        work = [(root, iter(list(_needs(root))))]
+        number[id(root)] = low[id(root)] = len(number)
+        stack.append(root)
+        on_stack.add(id(root))
+        while work:
+            column, rest = work[-1]
+            following = next(rest, None)
+            if following is None:
+                work.pop()
+                if work:
+                    above = id(work[-1][0])
+                    low[above] = min(low[above], low[id(column)])
+                if low[id(column)] == number[id(column)]:
+                    group = []
+                    while True:
+                        one = stack.pop()
+                        on_stack.discard(id(one))
+                        group.append(one)
+                        if one is column:
+                            break
+                    groups.append(group)
+            elif id(following) not in number:
+                number[id(following)] = low[id(following)] = len(number)
+                stack.append(following)
+                on_stack.add(id(following))
+                work.append((following, iter(list(_needs(following)))))
+            elif id(following) in on_stack:
+                low[id(column)] = min(low[id(column)], number[id(following)])
+    return groups
+
+
+# --- one column ---------------------------------------------------------------------------
+
+
+def _run(column: Column, report: Report) -> None:
+    with within(column.mode):
+        if type(column) is Rows:
+            column.finish([_real(column.base)])
+        elif type(column) is Chain:
+            _run_chain(column, report)
+        else:
+            assert type(column) is Operation
+            _run_operation(column, report)
+
+
+def _run_operation(column: Operation, report: Report) -> None:
+    nodes, name = column.nodes, column.func.__name__
+    places = range(len(nodes[0].operands))
+    gathered = [gather([node.operands[place] for node in nodes]) for place in places]
+    same = all(shared for _, shared in gathered)
+    if not column.alone and len(nodes) > 1:
+        if same and column.func not in rules.EACH:
+            _finish(column, rules.call(column, [one for one, _ in gathered]), shared=True)
+            report.ran(name, "once, for all steps", len(nodes), 1)
+            return
+        found = rules.run(column, gathered, len(nodes))
+        if found is not None:
+            _finish(column, found)
+            report.ran(name, "as one batch", len(nodes), 1)
+            return
+    if len(nodes) == 1:
+        node = nodes[0]
+        column.finish_node(node, _tuple(rules.call(column, [_real(one) for one in node.operands])))
+        column.done = True
+        report.ran(name, "once", 1, 1)
+        return
+    for node in nodes:
+        values = rules.call(column, [_real(one) for one in node.operands])
+        column.finish_node(node, _tuple(values))
+    column.done = True
+    report.ran(name, "step by step", len(nodes), len(nodes))
+
+
+def _finish(column: Operation, found: Any, shared: bool = False) -> None:
+    column.finish([*_tuple(found)], shared)
+
+
+def _tuple(found: Any) -> tuple[Tensor, ...]:
+    return tuple(found) if isinstance(found, (tuple, list)) else (found,)
+
+
+def _run_chain(chain: Chain, report: Report) -> None:
+    neuron, nodes = chain.neuron, chain.nodes
+    name, steps = type(neuron).__name__, len(nodes)
+    rows, shared = gather([node.operands[0] for node in nodes])
+    states = tuple(_real(one) for one in chain.start)
+    wanted = [node.wanted() for node in nodes]
+    kept = tuple(
+        name
+        for place, name in enumerate(chain.names)
+        if any(row[place] is not None for row in wanted[: -1 if name != "spk" else None])
+    )
+    x = OverTime(rows.unsqueeze(0) if shared else rows, steps)
+    with _as_noted(neuron, chain.facts):
+        recorded, last, reason = run_from(neuron, x, states, kept)
+    report.ran(
+        name,
+        f"step by step: {reason}" if reason else "over all time",
+        steps,
+        steps if reason else 1,
+    )
+    ends = dict(zip(neuron.state_names, last, strict=True))
+    for place, output in enumerate(chain.names):
+        newest = wanted[-1][place]
+        if output not in kept and newest is not None:
+            newest.value, newest.column = ends[output], None
+    nothing = rows.new_empty(0)
+    chain.finish([recorded.get(output, nothing) for output in chain.names])
+
+
+# --- a group whose values go in circles -----------------------------------------------------
+
+
+def _run_in_step(group: list[Column], report: Report) -> None:
+    """Run operations one by one, in the order of the program."""
+    states: dict[int, tuple[Tensor, ...]] = {}
+    nodes = [(node, column) for column in group for node in column.nodes]
+    nodes.sort(key=lambda pair: pair[0].order)
+    rows = [column for column in group if type(column) is Rows]
+    for node, column in nodes:
+        if type(column) is Rows:
+            continue
+        for one in rows:
+            if not one.done and _is_there(one.base):
+                one.finish([_real(one.base)])
+        with within(column.mode):
+            if type(column) is Chain:
+                neuron = column.neuron
+                if id(column) not in states:
+                    states[id(column)] = tuple(_real(one) for one in column.start)
+                with _as_noted(neuron, column.facts):
+                    values, new = step_from(neuron, _real(node.operands[0]), states[id(column)])
+                states[id(column)] = new
+                column.finish_node(node, [values[name] for name in column.names])
+            else:
+                assert type(column) is Operation
+                values = rules.call(column, [_real(one) for one in node.operands])
+                column.finish_node(node, _tuple(values))
+    for column in group:
+        column.done = True
+        if type(column) is Chain:
+            what = type(column.neuron).__name__
+        else:
+            what = getattr(getattr(column, "func", None), "__name__", "rows")
+        count = len(column.nodes)
+        report.ran(what, "step by step: its output comes back to it", count, count)
+
+
+def _is_there(operand: Operand) -> bool:
+    return (
+        type(operand) is not Slot
+        or operand.value is not None
+        or (operand.column is not None and operand.column.done)
+    )
+
+
+# --- operands -------------------------------------------------------------------------------
+
+
+def _real(operand: Operand) -> Tensor:
+    return operand.real() if isinstance(operand, Slot) else operand
+
+
+def gather(operands: Sequence[Operand]) -> tuple[Tensor, bool]:
+    """Return operands as rows of one tensor, or the one that all of them are.
+
+    Rows that follow each other in what a column computed are a view of it.
+    """
+    first = operands[0]
+    if all(one is first for one in operands):
+        return _real(first), True
+    runs: list[Tensor] = []
+    place = 0
+    while place < len(operands):
+        one = operands[place]
+        if type(one) is not Slot or one.value is not None or one.column is None:
+            runs.append(_real(one).unsqueeze(0))
+            place += 1
+            continue
+        column, out, start = one.column, one.out, one.index
+        end = place + 1
+        while end < len(operands):
+            other = operands[end]
+            if (
+                type(other) is not Slot
+                or other.column is not column
+                or other.out != out
+                or other.value is not None
+                or (
+                    other.index != (start if column.shared else start + end - place)
+                    and not column.shared
+                )
+            ):
+                break
+            end += 1
+        buffer = column.buffers[out] if column.buffers else None
+        if buffer is None:  # its nodes ran one by one
+            runs.append(_real(one).unsqueeze(0))
+            end = place + 1
+        elif column.shared:
+            if place == 0 and end == len(operands):
+                return buffer, True
+            runs.append(buffer.unsqueeze(0).expand(end - place, *buffer.shape))
+        elif start == 0 and end - place == len(buffer):
+            runs.append(buffer)
+        else:
+            runs.append(buffer[start : start + end - place])
+        place = end
+    return (runs[0] if len(runs) == 1 else torch.cat(runs)), False
+
+
+# --- what things were while they were noted ---------------------------------------------------
+
+
+@contextlib.contextmanager
+def within(mode: Mode) -> Iterator[None]:
+    """Put torch into a mode."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(mode.inference))
+        stack.enter_context(torch.set_grad_enabled(mode.grad))
+        for device, dtype, cached in mode.autocast:
+            stack.enter_context(torch.autocast(device, dtype, cache_enabled=cached))
+        yield
+
+
+_FACTS = ("spike_grad", "inhibition", "state_quant", "_reset_mechanism", "reset_delay")
+
+
+def snapshot(neuron: SpikingNeuron) -> tuple[Any, ...]:
+    """Return what a step of a neuron depends on besides its input and its states."""
+    names = neuron._parameter_names  # noqa: SLF001
+    values = [neuron._value(name) for name in names]  # noqa: SLF001
+    return (*values, *[getattr(neuron, fact) for fact in _FACTS])
+
+
+@contextlib.contextmanager
+def _as_noted(neuron: SpikingNeuron, facts: tuple[Any, ...]) -> Iterator[None]:
+    """Let a neuron be for a while what it was."""
+    now = snapshot(neuron)
+    if all(one is other for one, other in zip(now, facts, strict=True)):
+        yield
+        return
+    _become(neuron, facts)
+    try:
+        yield
+    finally:
+        _become(neuron, now)
+
+
+def _become(neuron: SpikingNeuron, facts: tuple[Any, ...]) -> None:
+    names = neuron._parameter_names  # noqa: SLF001
+    for name, value in zip(names, facts, strict=False):
+        owner = neuron._parameters if name in neuron._parameters else neuron._buffers  # noqa: SLF001
+        owner[name] = value
+    for fact, value in zip(_FACTS, facts[len(names) :], strict=True):
+        neuron.__dict__[fact] = value
