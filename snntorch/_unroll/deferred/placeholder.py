@@ -98,7 +98,7 @@ class Deferred(Tensor):
         return func(*args, **kwargs)
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         """Raise, as a value was not asked for where it should have been."""
         raise RuntimeError(
             f"{func} got a placeholder of snn.fuse or snn.deferred instead of a value. Use the "
@@ -106,16 +106,16 @@ class Deferred(Tensor):
         )
 
     # What is known needs no value. Overridden as properties, these cost no dispatch
-    shape = property(lambda self: self.slot.meta.shape)  # type: ignore[assignment]
-    dtype = property(lambda self: self.slot.meta.dtype)  # type: ignore[assignment]
-    device = property(lambda self: self.slot.meta.device)  # type: ignore[assignment]
-    requires_grad = property(lambda self: self.slot.meta.requires_grad)  # type: ignore[assignment]
-    ndim = property(lambda self: len(self.slot.meta.shape))  # type: ignore[assignment]
-    is_cpu = property(lambda self: self.slot.meta.device.type == "cpu")  # type: ignore[assignment]
-    is_cuda = property(lambda self: self.slot.meta.device.type == "cuda")  # type: ignore[assignment]
-    is_meta = property(lambda self: self.slot.meta.device.type == "meta")  # type: ignore[assignment]
+    shape = property(lambda self: self.slot.meta.shape)
+    dtype = property(lambda self: self.slot.meta.dtype)
+    device = property(lambda self: self.slot.meta.device)
+    requires_grad = property(lambda self: self.slot.meta.requires_grad)
+    ndim = property(lambda self: len(self.slot.meta.shape))
+    is_cpu = property(lambda self: self.slot.meta.device.type == "cpu")
+    is_cuda = property(lambda self: self.slot.meta.device.type == "cuda")
+    is_meta = property(lambda self: self.slot.meta.device.type == "meta")
 
-    def size(self, dim: int | None = None) -> Any:  # type: ignore[override]
+    def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dimension."""
         return self.slot.meta.shape if dim is None else self.slot.meta.shape[dim]
 

@@ -54,6 +54,8 @@ _CONSTANTS = frozenset(
         *(torch.dtype, torch.device, torch.memory_format, torch.layout),
     )
 )
+#: What gives as many entries as a mask has that are true, or does so without other arguments.
+_COUNTED = (Tensor.__getitem__, torch.where, Tensor.where)
 #: What gives all rows of a tensor, or one of them.
 _ROWS = (Tensor.__getitem__, Tensor.unbind, Tensor.__iter__, torch.unbind)
 
@@ -140,7 +142,12 @@ class Recorder(TorchFunctionMode):
                 return found
         if writes(func):
             return self._in_place(func, args, kwargs)
-        if not can_wait(func) or "out" in kwargs or _is_unknown(spec):
+        counted = (
+            func in _COUNTED
+            and (func is Tensor.__getitem__ or len(placed) == 1)
+            and any(one.dtype is torch.bool for one in placed)
+        )
+        if counted or not can_wait(func) or "out" in kwargs or _is_unknown(spec):
             return self._now(func, args, kwargs)
         return self._note(func, spec, operands, args, kwargs)
 
@@ -212,12 +219,7 @@ class Recorder(TorchFunctionMode):
 
     def _asked(self, func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Any:
         if func in DROPOUTS:
-            first = operands[0].meta if type(operands[0]) is Slot else operands[0]
-            return (
-                (Meta(first.shape, first.dtype, first.device, first.requires_grad),),
-                False,
-                False,
-            )
+            return (_meta(operands[0]),), False, False
 
         def example(one: Any) -> Any:
             if type(one) is not Deferred:
