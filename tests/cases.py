@@ -105,6 +105,11 @@ class Case:
         return name if hasattr(self.cls, name) else "reset_mem"
 
     @property
+    def threshold(self) -> str:
+        """Name of what decides whether it fires."""
+        return next(n for n in self.arguments if n in ("threshold", "delta_threshold"))
+
+    @property
     def errors(self) -> Iterator[Error]:
         """Wrong arguments of the constructor, the error's type and what it says."""
         for name, (wrong, error, message) in WRONG.items():
@@ -120,6 +125,11 @@ class Case:
         """Build the neuron, weights drawn from a fixed seed."""
         torch.manual_seed(0)
         return self.cls(**{**self.kwargs, **kwargs})
+
+    def sized(self, features: int) -> dict[str, int]:
+        """Return the arguments that fit it to an input of (batch, features)."""
+        names = ("linear_features", "input_size", "hidden_size")
+        return {name: features for name in names if name in self.extra}
 
     def input(self, steps: int = 20, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return input of the given number of steps, the same on every call."""
@@ -233,6 +243,8 @@ NEURONS = tuple(getattr(snn, name) for name in snn._neurons.__all__)
 #: Those that are called once per time step: they have an equation of one.
 STEPWISE = tuple(cls for cls in NEURONS if hasattr(cls, "step"))
 CASES = tuple(Case(cls, **more) for cls in STEPWISE for more in VARIANTS.get(cls, ({},)))
+#: Those that take (batch, features), and so can stand behind a linear layer.
+DENSE = tuple(case for case in CASES if len(case.shape) == 2)
 
 
 def made(factory: Callable[..., SurrogateGradient]) -> SurrogateGradient:

@@ -16,7 +16,6 @@ from snntorch._neurons import neurons
 from snntorch._neurons._fused import fused_step
 from tests.cases import CASES, Case, by_mechanism, options
 from tests.unroll.test_unroll import (
-    KERNEL_CASES,
     SPIKE_GRADS,
     assert_close,
     gradients,
