@@ -322,7 +322,8 @@ def compile_some() -> None:
     from snntorch._kernels.cuda import kernels as _triton  # noqa: PLC0415
 
     forward, backward = (Compiled(kernel) for kernel in (_triton.forward, _triton.backward))
-    vars(cuda)["_kernels"] = lambda: SimpleNamespace(forward=forward, backward=backward)
+    compiled = {**vars(_triton), "forward": forward, "backward": backward}
+    vars(cuda)["_kernels"] = lambda: SimpleNamespace(**compiled)
     for case in (
         Case(Rule("leaky", "subtract", True, False), shape=(2, 16), per=(), steps=100),
         Case(Rule("synaptic", "zero_old", False, True), surrogate.sigmoid(), torch.float64),
