@@ -172,7 +172,7 @@ def unroll(
     chunk: int | None = None,
     truncate: bool = False,
 ) -> Any:
-    """Run a net over a whole sequence: what a loop over time returns, stacked, only sooner.
+    """Run a net over a whole sequence: what a loop over time returns, stacked, only faster.
 
     Means ``torch.stack([net(x[t]) for t in range(len(x))])`` for each tensor that the net
     returns, from the present states on, and leaves the final ones. In nested ``nn.Sequential``
