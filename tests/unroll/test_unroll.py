@@ -180,17 +180,22 @@ def test_every_surrogate(case: Case, name: str, kernels: ModuleType) -> None:
     assert_close(got, want, 1e-9)
 
 
+#: One number for each of three neurons.
+WIDE = {
+    "alpha": [0.75, 0.8, 0.85],
+    "beta": [0.5, 0.6, 0.7],
+    "threshold": [0.4, 0.8, 1.2],
+    "V": [-0.5, 0.1, 0.5],
+    "R": [1.0, 2.0, 3.0],
+    "graded_spikes_factor": [0.5, 1.0, 2.0],
+}
+
+
 @kernel_cases
 def test_one_number_per_neuron(case: Case, kernels: ModuleType) -> None:
-    wide = {"beta": [0.5, 0.6, 0.7], "threshold": [0.4, 0.8, 1.2]}
-    wide |= {"alpha": [0.75, 0.8, 0.85]} if "alpha" in case.kwargs else {}
-    wide |= {"V": [-0.5, 0.1, 0.5]} if "V" in case.kwargs else {}
-    if case.cls is snn.Lapicque:
-        wide = {"R": [1.0, 2.0, 3.0], "threshold": wide["threshold"]}
-    wide |= {"graded_spikes_factor": [0.5, 1.0, 2.0]} if case.cls is snn.Leaky else {}
-    flags = [f for f in case.learn if not (case.cls is snn.Lapicque and f == "learn_beta")]
-    values = {name: torch.tensor(value) for name, value in wide.items()}
-    neuron = case.make(**values, **dict.fromkeys(flags, True)).double()
+    given = case.kwargs.keys() | case.arguments.keys() & {"threshold", "graded_spikes_factor"}
+    values = {name: torch.tensor(value) for name, value in WIDE.items() if name in given}
+    neuron = learnable(case, **values).double()
     x = case.input(STEPS, torch.float64).requires_grad_()
     states = some_states(case, neuron, torch.float64)
     for one, other in zip(unrolled(neuron, x, *states), loop(neuron, x, *states), strict=True):
