@@ -16,7 +16,6 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
-from snntorch._kernels.cpu import binding as cpu
 from snntorch.surrogate import SurrogateFunction
 from tests.cases import CASES, NEURONS, RANDOM, STEPWISE, SURROGATES, Case
 from tests.neurons import test_sequence
@@ -24,6 +23,7 @@ from tests.neurons.reference import UPDATES
 
 ROOT = Path(snn.__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
+C = (ROOT / "snntorch/_kernels/cpu/tables.inc").read_text()
 TRITON = (ROOT / "snntorch/_kernels/cuda/kernels.py").read_text()
 CLASSES = [
     one
@@ -65,8 +65,8 @@ def missing_of_surrogate(cls: type[SurrogateFunction]) -> list[str]:
         found.append(f"snntorch/surrogate.py: write a function that returns {name}, for __all__")
     if any(one.name in RANDOM for one in own):
         return found  # a kernel draws nothing
-    if cls not in cpu.SURROGATES:
-        found.append(f"snntorch/_kernels/cpu/rows.inc: add its dS/dx in C, as {name}")
+    if f"X({name}, " not in C:
+        found.append(f"snntorch/_kernels/cpu/tables.inc: add its dS/dx in C, as {name}")
     if not re.search(rf"^def slope_{name}\(", TRITON, re.MULTILINE):
         found.append(f"snntorch/_kernels/cuda/kernels.py: write its dS/dx, def slope_{name}")
     return found
@@ -134,7 +134,7 @@ def test_a_new_surrogate_is_told_what_to_add() -> None:
     assert missing_of_surrogate(ToySurrogate) == [
         "snntorch/surrogate.py: add ToySurrogate to __all__",
         "snntorch/surrogate.py: write a function that returns ToySurrogate, for __all__",
-        "snntorch/_kernels/cpu/rows.inc: add its dS/dx in C, as ToySurrogate",
+        "snntorch/_kernels/cpu/tables.inc: add its dS/dx in C, as ToySurrogate",
         "snntorch/_kernels/cuda/kernels.py: write its dS/dx, def slope_ToySurrogate",
     ]
 
