@@ -63,4 +63,5 @@ $(BENCH)/.installed: setup.py pyproject.toml constraints.txt benchmarks/constrai
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist out *.egg-info docs/_build docs/_gallery docs/api/_generated
+	rm -rf $(VENV) $(BENCH) build dist out *.egg-info docs/_build docs/_gallery docs/api/_generated \
+	    docs/api/layers.rst docs/api/neurons.rst

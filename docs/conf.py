@@ -41,6 +41,13 @@ python_use_unqualified_type_names = True
 maximum_signature_line_length = 88
 
 
+def list_components(app: Any, config: Any) -> None:
+    """Write the pages that list what the package exports, before pages are looked for."""
+    import reference  # noqa: PLC0415 (beside this file, found by the path set above)
+
+    reference.build(Path(app.srcdir) / "api")
+
+
 def draw_gallery(app: Any) -> None:
     """Draw the pictures before the pages that show them are read."""
     import gallery  # noqa: PLC0415 (beside this file, found by the path set above)
@@ -63,5 +70,6 @@ def written_in(app: Any, module: str, name: str) -> str | None:
 
 def setup(app: Any) -> None:
     """Tell Sphinx what to do besides what it does."""
+    app.connect("config-inited", list_components)
     app.connect("builder-inited", draw_gallery)
     app.connect("viewcode-follow-imported", written_in)

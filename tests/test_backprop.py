@@ -17,6 +17,7 @@ import snntorch as snn
 import snntorch.functional as SF
 from snntorch import backprop, surrogate
 from tests import golden
+from tests.cases import DENSE, Case
 
 T, BATCH, INPUTS, HIDDEN, OUTPUTS = 7, 5, 3, 6, 2
 TRAINERS = (backprop.TBPTT, backprop.BPTT, backprop.RTRL)
@@ -429,22 +430,12 @@ def test_nested_blocks_train_like_a_flat_net() -> None:
 
 
 hidden = {"init_hidden": True, "output": True}
-LAST = {
-    "Leaky": lambda: snn.Leaky(0.8, **hidden),
-    "Synaptic": lambda: snn.Synaptic(0.8, 0.9, **hidden),
-    "Alpha": lambda: snn.Alpha(0.9, 0.8, **hidden),
-    "Lapicque": lambda: snn.Lapicque(0.8, threshold=0.1, **hidden),
-    "RLeaky": lambda: snn.RLeaky(0.8, linear_features=OUTPUTS, **hidden),
-    "RSynaptic": lambda: snn.RSynaptic(0.8, 0.9, linear_features=OUTPUTS, **hidden),
-    "SLSTM": lambda: snn.SLSTM(OUTPUTS, OUTPUTS, threshold=0.1, **hidden),
-    "DeltaLeaky": lambda: snn.DeltaLeaky(0.3, beta=0.8, **hidden),
-}
 
 
 @pytest.mark.parametrize("reads", ["spk", "mem"])
-@pytest.mark.parametrize("name", LAST)
-def test_any_neuron_may_be_last(name: str, reads: str) -> None:
-    net = make_net(LAST[name]())
+@pytest.mark.parametrize("case", DENSE, ids=str)
+def test_any_neuron_may_be_last(case: Case, reads: str) -> None:
+    net = make_net(case.make(**case.sized(OUTPUTS), **{case.threshold: 0.1}, **hidden))
     before = weights(net)
     read: list[Tensor] = []
 

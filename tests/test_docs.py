@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
 from inspect import ismodule
@@ -12,17 +13,22 @@ import pytest
 import snntorch
 from snntorch._docs import shared_arguments
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [page.name for page in sorted(DOCS.glob("*.rst")) if ">>>" in page.read_text()]
-REFERENCE = "".join(page.read_text() for page in sorted((DOCS / "api").glob("*.rst")))
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [page.name for page in sorted(DOCS.glob("*.rst")) if "\n>>> " in page.read_text()]
+SPEC = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
+reference = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(reference)
+WRITTEN = {page.name: page.read_text() for page in (DOCS / "api").glob("*.rst")}
+REFERENCE = "".join((WRITTEN | reference.pages()).values())
 
 
-def undocumented(reference: str) -> set[str]:
-    """Return the modules and the names in ``snntorch`` that no page of a reference lists."""
+def undocumented(text: str) -> set[str]:
+    """Return the modules and the names in ``snntorch`` that the reference does not list."""
     found = pkgutil.walk_packages(snntorch.__path__, "snntorch.")
     modules = {module.name for module in found if "._" not in module.name}
-    listed = set(re.findall(r"^\.\. automodule:: (\S+)$", reference, re.MULTILINE))
-    summarized = set(re.findall(r"^   (\w+)$", reference, re.MULTILINE))
+    listed = set(re.findall(r"^\.\. automodule:: (\S+)$", text, re.MULTILINE))
+    summarized = set(re.findall(r"^   (\w+)$", text, re.MULTILINE))
     names = {name for name in snntorch.__all__ if not ismodule(getattr(snntorch, name))}
     return (modules - listed) | (names - summarized)
 
@@ -32,8 +38,13 @@ def test_reference_has_everything_public():
 
 
 def test_a_gap_in_the_reference_is_noticed():
-    reference = REFERENCE.replace("automodule:: snntorch.utils", "").replace("   Leaky\n", "")
-    assert undocumented(reference) == {"snntorch.utils", "Leaky"}
+    text = REFERENCE.replace("automodule:: snntorch.utils", "").replace("   Leaky\n", "")
+    assert undocumented(text) == {"snntorch.utils", "Leaky"}
+
+
+def test_the_readme_lists_what_the_package_exports():
+    table = reference.table()
+    assert table in (ROOT / "README.rst").read_text(), f"README.rst: paste this table\n\n{table}"
 
 
 def test_shared_arguments_are_filled_in():

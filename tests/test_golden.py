@@ -19,18 +19,15 @@ import snntorch as snn
 from snntorch import surrogate
 from snntorch.functional import quant
 from tests import golden
-from tests.cases import SEQUENCE_NEURONS, flat, run
+from tests.cases import flat, run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*fires no spikes with output=False:UserWarning"),
 ]
 
-NEURONS = (
-    *("Leaky", "Lapicque", "Synaptic", "Alpha", "RLeaky", "RSynaptic"),
-    *("SLSTM", "SConv2dLSTM", "DeltaLeaky"),
-    *SEQUENCE_NEURONS,
-)
+AREAS = sorted(path.stem for path in golden.ROOT.glob("*.json"))
+NEURONS = [area for area in AREAS if golden.cases(area)[0]["kind"] == "neuron"]
 
 #: Not compared, with the reason.
 UNCOMPARED = {

@@ -1,4 +1,4 @@
-"""All neurons, where code written for snnTorch 1.0.0 finds them, too."""
+"""All neurons: what is listed here, ``snntorch`` exports, and tests and documentation cover."""
 
 from snntorch._neurons.alpha import Alpha
 from snntorch._neurons.associative import AssociativeLeaky

@@ -5,9 +5,13 @@ Written from the equations alone, as a reference that shares no code with the pa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+Array = np.ndarray
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -35,91 +39,133 @@ def conv2d_same(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarr
     return out + bias[:, None, None]
 
 
-def simulate(neuron: Any, x: np.ndarray) -> list[np.ndarray]:  # noqa: PLR0915 (nine models)
+class Values(SimpleNamespace):
+    """A neuron's parameters and options, under the names that the equations give them."""
+
+    def reset(self, mem: Array, times: Array) -> Array:
+        """Return the membrane potential, reset so often."""
+        if self.mechanism == "subtract":
+            return mem - times * self.threshold
+        if self.mechanism == "soft":
+            return mem - times * self.beta * self.threshold
+        return mem - times * mem if self.mechanism == "zero" else mem
+
+    def feedback(self, spk: Array) -> Array:
+        """Return what spikes become on their way back to the input."""
+        if "V" in vars(self):
+            return self.V * spk
+        weight, bias = self.layers["recurrent.weight"], self.layers["recurrent.bias"]
+        return spk @ weight.T + bias if weight.ndim == 2 else conv2d_same(spk, weight, bias)
+
+
+# One update of each neuron, reset included: new states from parameters, input, where the last step
+# fired, and old states.
+
+
+def leaky(v: Values, x: Array, fired: Array, mem: Array) -> tuple[Array, ...]:
+    if v.mechanism == "zero":
+        return (v.beta * (1 - fired) * mem + x,)
+    return (v.reset(v.beta * mem + x, fired),)
+
+
+def rleaky(v: Values, x: Array, fired: Array, spk: Array, mem: Array) -> tuple[Array, ...]:
+    return (v.reset(v.beta * mem + x + v.feedback(spk), fired),)
+
+
+def lapicque(v: Values, x: Array, fired: Array, mem: Array) -> tuple[Array, ...]:
+    rate = v.time_step / (v.R * v.C)
+    return (v.reset(x * v.R * rate + (1 - rate) * mem, fired),)
+
+
+def synaptic(v: Values, x: Array, fired: Array, syn: Array, mem: Array) -> tuple[Array, ...]:
+    syn = v.alpha * syn + x
+    return syn, v.reset(v.beta * mem + syn, fired)
+
+
+def rsynaptic(v: Values, x: Array, fired: Array, spk: Array, *states: Array) -> tuple[Array, ...]:
+    return synaptic(v, x + v.feedback(spk), fired, *states)
+
+
+def alpha(v: Values, x: Array, fired: Array, exc: Array, inh: Array, _: Array) -> tuple[Array, ...]:
+    tau = np.log(v.alpha) / (np.log(v.beta) - np.log(v.alpha)) + 1
+    exc, inh = v.alpha * exc + x, v.beta * inh - x
+    if v.mechanism == "subtract":
+        exc = exc - fired * v.threshold / tau
+    elif v.mechanism == "zero":
+        exc, inh = exc * (1 - fired), inh * (1 - fired)
+    return exc, inh, tau * (exc + inh)
+
+
+def deltaleaky(v: Values, x: Array, _: Array, mem: Array, before: Array) -> tuple[Array, ...]:
+    return v.beta * mem + x, mem
+
+
+def slstm(v: Values, x: Array, fired: Array, syn: Array, mem: Array) -> tuple[Array, ...]:
+    gates = x @ v.layers["lstm_cell.weight_ih"].T + v.layers["lstm_cell.bias_ih"]
+    gates = gates + mem @ v.layers["lstm_cell.weight_hh"].T + v.layers["lstm_cell.bias_hh"]
+    i, f, c, o = np.split(gates, 4, axis=1)
+    syn = sigmoid(f) * syn + sigmoid(i) * np.tanh(c)
+    return syn, v.reset(sigmoid(o) * np.tanh(syn), fired)
+
+
+def sconv2dlstm(v: Values, x: Array, fired: Array, syn: Array, mem: Array) -> tuple[Array, ...]:
+    both = np.concatenate((x, mem), axis=1)
+    gates = conv2d_same(both, v.layers["conv.weight"], v.layers["conv.bias"])
+    i, f, o, c = np.split(gates, 4, axis=1)
+    syn = sigmoid(f) * syn + sigmoid(i) * np.tanh(c)
+    return syn, v.reset(sigmoid(o) * np.tanh(syn), fired)
+
+
+def pooled(v: Values, syn: Array, mem: Array) -> Array:
+    """Return the excess of the largest in each window of an SConv2dLSTM."""
+    (b, c, h, w), k = mem.shape, v.max_pool
+    return mem.reshape(b, c, h // k, k, w // k, k).max((3, 5)) - v.threshold
+
+
+#: By the name of the class.
+UPDATES: dict[str, Callable[..., tuple[Array, ...]]] = {
+    "Leaky": leaky,
+    "Lapicque": lapicque,
+    "Synaptic": synaptic,
+    "Alpha": alpha,
+    "RLeaky": rleaky,
+    "RSynaptic": rsynaptic,
+    "SLSTM": slstm,
+    "SConv2dLSTM": sconv2dlstm,
+    "DeltaLeaky": deltaleaky,
+}
+#: What fires where it is positive, of those where it is not the membrane minus the threshold.
+EXCESSES: dict[str, Callable[..., Array]] = {
+    "DeltaLeaky": lambda v, mem, before: np.abs(mem - before) - v.delta_threshold,
+    "SConv2dLSTM": pooled,
+}
+
+
+def simulate(neuron: Any, x: Array) -> list[Array]:
     """Return spikes and states of a neuron for input [T, ...], each [T, ...]."""
-    values = {k: v.detach().double().numpy() for k, v in neuron.state_dict().items()}
     name = type(neuron).__name__
-    theta, g = values["threshold"], values["graded_spikes_factor"]
-    mechanism, delay = neuron.reset_mechanism, neuron.reset_delay
-    beta = np.clip(values["beta"], 0, 1) if "beta" in values else None
-    alpha = np.clip(values["alpha"], 0, 1) if "alpha" in values else None
-
-    def feedback(spk: np.ndarray) -> np.ndarray:
-        if not neuron.all_to_all:
-            return values["V"] * spk
-        weight, bias = values["recurrent.weight"], values["recurrent.bias"]
-        if weight.ndim == 2:
-            return spk @ weight.T + bias
-        return conv2d_same(spk, weight, bias)
-
-    def reset(mem: np.ndarray, amount: np.ndarray) -> np.ndarray:
-        if mechanism == "subtract":
-            return mem - amount * theta
-        if mechanism == "soft":
-            return mem - amount * beta * theta
-        return mem - amount * mem if mechanism == "zero" else mem
-
+    tensors = {**dict(neuron.named_buffers()), **neuron.state_dict()}
+    kept = {k: tensor.detach().double().numpy() for k, tensor in tensors.items()}
+    v = Values(**{k: value for k, value in kept.items() if "." not in k})
+    v.layers, v.mechanism = kept, neuron.reset_mechanism
+    v.max_pool = getattr(neuron, "max_pool", 0)
+    for rate in vars(v).keys() & {"alpha", "beta"}:
+        setattr(v, rate, np.clip(getattr(v, rate), 0, 1))
     shape = x.shape[1:]
     if name == "SLSTM":
         shape = (*shape[:-1], neuron.hidden_size)
     if name == "SConv2dLSTM":
         shape = (shape[0], neuron.out_channels, *shape[2:])
-    mem, syn, inh, spk = (np.zeros(shape) for _ in range(4))
+    fed = neuron.state_names[0] == "spk"
+    spk, states = np.zeros(shape), (np.zeros(shape),) * (len(neuron.state_names) - fed)
     record = []
-    for input_ in x:
-        current, old = input_, mem
-        fired = (mem > theta).astype(float)
-        if name in ("RLeaky", "RSynaptic"):
-            current = current + feedback(spk)
-        if name == "Leaky" and mechanism == "zero":
-            mem = beta * (1 - fired) * mem + current
-        elif name in ("Leaky", "RLeaky"):
-            mem = reset(beta * mem + current, fired)
-        elif name == "Lapicque":
-            rate = values["time_step"] / (values["R"] * values["C"])
-            mem = reset(current * values["R"] * rate + (1 - rate) * mem, fired)
-        elif name in ("Synaptic", "RSynaptic"):
-            syn = alpha * syn + current
-            mem = reset(beta * mem + syn, fired)
-        elif name == "Alpha":
-            tau = np.log(alpha) / (np.log(beta) - np.log(alpha)) + 1
-            syn = alpha * syn + current
-            inh = beta * inh - current
-            if mechanism == "subtract":
-                syn = syn - fired * theta / tau
-            elif mechanism == "zero":
-                syn, inh = syn * (1 - fired), inh * (1 - fired)
-            mem = tau * (syn + inh)
-        elif name == "DeltaLeaky":
-            mem = beta * mem + current
-        elif name == "SLSTM":
-            gates = current @ values["lstm_cell.weight_ih"].T + values["lstm_cell.bias_ih"]
-            gates = gates + mem @ values["lstm_cell.weight_hh"].T + values["lstm_cell.bias_hh"]
-            i, f, c, o = np.split(gates, 4, axis=1)
-            syn = sigmoid(f) * syn + sigmoid(i) * np.tanh(c)
-            mem = reset(sigmoid(o) * np.tanh(syn), fired)
-        elif name == "SConv2dLSTM":
-            both = np.concatenate((current, mem), axis=1)
-            gates = conv2d_same(both, values["conv.weight"], values["conv.bias"])
-            i, f, o, c = np.split(gates, 4, axis=1)
-            syn = sigmoid(f) * syn + sigmoid(i) * np.tanh(c)
-            mem = reset(sigmoid(o) * np.tanh(syn), fired)
-        else:
-            raise AssertionError(f"no reference for {name}")
-        excess = mem - theta
-        if name == "DeltaLeaky":
-            excess = np.abs(mem - old) - neuron.delta_threshold.double().numpy()
-        if name == "SConv2dLSTM" and neuron.max_pool:
-            k = neuron.max_pool
-            b, c, h, w = mem.shape
-            excess = mem.reshape(b, c, h // k, k, w // k, k).max((3, 5)) - theta
+    for current in x:
+        fired = (states[-1] > v.threshold).astype(float)
+        states = UPDATES[name](v, current, fired, *((spk,) if fed else ()), *states)
+        excess = EXCESSES[name](v, *states) if name in EXCESSES else states[-1] - v.threshold
         crossing = (excess > 0).astype(float)
-        spk = g * crossing
-        if not delay and mechanism != "none":
-            mem = reset(mem, crossing - fired)
-        states = {
-            "Alpha": (syn, inh, mem),
-            "DeltaLeaky": (mem, old),
-        }.get(name, (syn, mem) if alpha is not None or "LSTM" in name else (mem,))
+        spk = v.graded_spikes_factor * crossing
+        if not neuron.reset_delay:
+            states = (*states[:-1], v.reset(states[-1], crossing - fired))
         record.append((spk, *states))
     return [np.stack(parts) for parts in zip(*record, strict=True)]

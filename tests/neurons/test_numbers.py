@@ -41,10 +41,6 @@ def per_feature(case: Case, low: float, high: float) -> Tensor:
     return torch.linspace(low, high, features).reshape(features, *[1] * (len(shape) - 2))
 
 
-def threshold_of(case: Case) -> str:
-    return "delta_threshold" if case.cls is snn.DeltaLeaky else "threshold"
-
-
 # --- constants edited without a word ------------------------------------------------------
 
 
@@ -297,7 +293,7 @@ def test_an_infinite_threshold_only_integrates(
     learn = {flag: True for flag, name in case.learn.items() if name != "threshold"}
     never = torch.full((1,), INF)
     value = never * per_feature(case, 1.0, 1.0) if wide else INF
-    name = threshold_of(case)
+    name = case.threshold
     neuron = case.make(**options(mechanism, delay), **learn, **{name: value}).double()
     other = case.make(**learn, **{name: 1e30}, reset_mechanism="none").double()
     x = case.input(STEPS, torch.float64).requires_grad_()
@@ -347,7 +343,7 @@ def test_beyond_its_ends_only_what_leads_back_is_learned(
     found = []
     for value in (inside, beyond):
         rate = torch.full_like(per_feature(case, 0.0, 0.0), value)
-        given = {name: rate, flag: True, threshold_of(case): INF}
+        given = {name: rate, flag: True, case.threshold: INF}
         neuron = case.make(**given, reset_mechanism="none").double()
         # of one sign, as the gradients of the steps then are: each is a loop's own
         x = 1 + case.input(STEPS, torch.float64).abs()
@@ -383,7 +379,7 @@ def test_a_rate_that_was_pushed_out_comes_back(start: float, run: Any) -> None:
 def test_a_loss_on_the_membrane_alone(case: Case, mechanism: str, delay: bool) -> None:
     learn = {**case.learn}
     flags = dict.fromkeys(learn, True)
-    name = threshold_of(case)
+    name = case.threshold
     neuron = case.make(**options(mechanism, delay), **flags, **{name: per_feature(case, 0.2, 0.8)})
     neuron.double()
     x = case.input(STEPS, torch.float64).requires_grad_()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import snntorch as snn
 import snntorch.spikeplot as splt
 from snntorch.functional.probe import OutputMonitor
+from tests.cases import CASES
 from tests.spikeplot.drawing import HIDDEN, plt, spikes, values
 
 
@@ -39,29 +40,22 @@ class Loops(nn.Module):
 
 
 NETWORKS = {
-    "Leaky": (lambda: nn.Sequential(snn.Leaky(0.9, **HIDDEN), nn.Linear(4, 3)), values(8, 2, 4)),
+    **{
+        str(case): (
+            lambda case=case: nn.Sequential(case.make(**{case.threshold: 0.1}, **HIDDEN)),
+            values(8, *case.shape),
+        )
+        for case in CASES
+    },
+    "in front of a layer": (
+        lambda: nn.Sequential(snn.Leaky(0.9, **HIDDEN), nn.Linear(4, 3)),
+        values(8, 2, 4),
+    ),
     "output": (lambda: nn.Sequential(snn.Leaky(0.9, **HIDDEN, output=True)), values(8, 2, 4)),
     "graded": (
         lambda: nn.Sequential(snn.Leaky(0.9, **HIDDEN, graded_spikes_factor=0.5)),
         values(8, 2, 4),
     ),
-    "Synaptic": (lambda: nn.Sequential(snn.Synaptic(0.9, 0.8, **HIDDEN)), values(8, 2, 4)),
-    "Alpha": (lambda: nn.Sequential(snn.Alpha(0.9, 0.8, **HIDDEN)), 5 * values(8, 2, 4)),
-    "Lapicque": (lambda: nn.Sequential(snn.Lapicque(beta=0.9, **HIDDEN)), 9 * values(8, 2, 4)),
-    "RLeaky": (
-        lambda: nn.Sequential(snn.RLeaky(0.9, linear_features=4, **HIDDEN)),
-        values(8, 2, 4),
-    ),
-    "RSynaptic": (
-        lambda: nn.Sequential(snn.RSynaptic(0.9, 0.8, linear_features=4, **HIDDEN)),
-        values(8, 2, 4),
-    ),
-    "SLSTM": (lambda: nn.Sequential(snn.SLSTM(4, 5, threshold=0.05, **HIDDEN)), values(8, 2, 4)),
-    "SConv2dLSTM": (
-        lambda: nn.Sequential(snn.SConv2dLSTM(1, 2, 3, threshold=0.05, **HIDDEN)),
-        values(8, 2, 1, 4, 4),
-    ),
-    "DeltaLeaky": (lambda: nn.Sequential(snn.DeltaLeaky(0.3, beta=0.9, **HIDDEN)), values(8, 2, 4)),
     "channels": (
         lambda: nn.Sequential(snn.Leaky(0.9, threshold=torch.rand(3, 1, 1), **HIDDEN)),
         values(8, 2, 3, 2, 2),

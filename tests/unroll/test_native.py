@@ -26,6 +26,7 @@ from snntorch._kernels.problem import (
     Rule,
 )
 from snntorch.surrogate import SurrogateGradient
+from tests.cases import FORMULAS, SURROGATES
 
 needs_kernel = pytest.mark.skipif(
     cpu.available() is not None, reason=f"no kernel: {cpu.available()}"
@@ -42,28 +43,14 @@ DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
-def mine(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
-    return grad_input * torch.exp(-input_.abs()) + 0 * spikes
-
-
 class Window(surrogate.SurrogateFunction):
     @staticmethod
     def gradient(x: Tensor, grad: Tensor) -> Tensor:
         return grad * (x.abs() < 0.5)
 
 
-SURROGATES = (
-    surrogate.atan(1.5),
-    surrogate.fast_sigmoid(3),
-    surrogate.sigmoid(4),
-    surrogate.straight_through_estimator(),
-    surrogate.triangular(0.4),
-    surrogate.heaviside(),
-    surrogate.spike_rate_escape(1.2, 0.8),
-    surrogate.LSO(0.3),
-    surrogate.SFS(2, -0.2),
-    surrogate.SSO(0.1, 0.4),
-    surrogate.custom_surrogate(mine),
+SPIKE_GRADS = (
+    *SURROGATES.values(),
     SurrogateGradient("window", Window),
     # a number that is a tensor is left to torch
     SurrogateGradient("atan", surrogate.ATan, (torch.tensor(1.5),)),
@@ -312,7 +299,7 @@ def test_backward_in_bfloat16_goes_back_in_single_precision(rule: Rule) -> None:
 
 
 @needs_kernel
-@pytest.mark.parametrize("spike_grad", SURROGATES, ids=lambda s: s.name)
+@pytest.mark.parametrize("spike_grad", SPIKE_GRADS, ids=lambda s: s.name)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_every_surrogate(spike_grad: SurrogateGradient, dtype: torch.dtype) -> None:
     torch.manual_seed(12)
@@ -324,7 +311,7 @@ def test_every_surrogate(spike_grad: SurrogateGradient, dtype: torch.dtype) -> N
 
 
 @needs_kernel
-@pytest.mark.parametrize("spike_grad", SURROGATES[:9], ids=lambda s: s.name)
+@pytest.mark.parametrize("spike_grad", [SURROGATES[name] for name in FORMULAS], ids=FORMULAS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_a_surrogate_far_out_stays_finite(
     spike_grad: SurrogateGradient, dtype: torch.dtype
@@ -373,8 +360,8 @@ def test_nan_stays_with_its_neuron() -> None:
     x, values = inputs(6, 1, 40), numbers(LEAKY, torch.float32)
     x[2, 0, 17] = torch.nan
     ones = {"spk": torch.ones(6, 1, 40)}
-    for spike_grad in SURROGATES[:9]:
-        problem = Problem(LEAKY, values, spike_grad, x, 6, states(LEAKY, x))
+    for name in FORMULAS:
+        problem = Problem(LEAKY, values, SURROGATES[name], x, 6, states(LEAKY, x))
         arguments = (problem, ones, {}, frozenset(PARAMETERS))
         got, want = cpu.backward(*arguments)[0], plain.backward(*arguments)[0]
         assert torch.equal(got.isnan(), want.isnan())

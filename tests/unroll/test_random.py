@@ -9,36 +9,40 @@ import pytest
 import torch
 from torch import Tensor
 
-import snntorch as snn
 from snntorch._kernels.cpu import binding as cpu
 from snntorch._neurons import neurons
+from tests.cases import Case
+from tests.unroll.test_step import STEP_CASES
 from tests.unroll.test_unroll import assert_close, gradients, loop, unrolled
+
+#: The neurons whose equation a kernel knows, and where their numbers are drawn from.
+CLASSES = tuple(dict.fromkeys(case.cls for case in STEP_CASES))
+RANGES = {
+    "threshold": (0.3, 1.0),
+    "alpha": (0.7, 0.9),
+    "beta": (0.3, 0.6),
+    "graded_spikes_factor": (0.5, 2.0),
+}
 
 
 def some_neuron(draw: random.Random) -> Any:
-    shape = draw.choice([(), (5,), (3, 1), (1, 1)])
+    case, shape = Case(draw.choice(CLASSES)), draw.choice([(), (5,), (3, 1), (1, 1)])
 
     def value(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(shape)
 
-    name = draw.choice(["leaky", "lapicque", "synaptic", "alpha", "rleaky", "rsynaptic"])
-    kwargs: dict[str, Any] = {
-        "threshold": value(0.3, 1.0),
-        "learn_threshold": draw.random() < 0.5,
-        "reset_mechanism": draw.choice(["subtract", "zero", "none"]),
-    }
-    if name not in ("lapicque", "alpha"):
+    kwargs: dict[str, Any] = {"reset_mechanism": draw.choice(case.resets)}
+    for name, ends in RANGES.items():
+        if name in case.arguments:
+            kwargs[name] = value(*ends)
+    for flag in sorted(case.learn):
+        kwargs[flag] = draw.random() < 0.5
+    if case.reset_delay:
         kwargs["reset_delay"] = draw.random() < 0.5
-    if name.startswith("r"):
+    if "all_to_all" in case.arguments:
         dense = draw.random() < 0.5
         kwargs |= {"linear_features": 5} if dense else {"all_to_all": False, "V": value(-1, 1)}
-    beta, alpha = value(0.3, 0.6), value(0.7, 0.9)
-    if name == "leaky":
-        return snn.Leaky(beta, graded_spikes_factor=value(0.5, 2.0), **kwargs)
-    if name in ("lapicque", "rleaky"):
-        return {"lapicque": snn.Lapicque, "rleaky": snn.RLeaky}[name](beta, **kwargs)
-    kinds = {"synaptic": snn.Synaptic, "alpha": snn.Alpha, "rsynaptic": snn.RSynaptic}
-    return kinds[name](alpha, beta, learn_alpha=True, **kwargs)
+    return case.cls(**{**case.kwargs, **kwargs})
 
 
 def some_input(draw: random.Random) -> Tensor:

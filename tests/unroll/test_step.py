@@ -16,8 +16,7 @@ from snntorch._neurons import neurons
 from snntorch._neurons._fused import fused_step
 from tests.cases import CASES, Case, by_mechanism, options
 from tests.unroll.test_unroll import (
-    KERNEL_CASES,
-    SURROGATES,
+    SPIKE_GRADS,
     assert_close,
     gradients,
     learnable,
@@ -28,9 +27,7 @@ from tests.unroll.test_unroll import (
 
 pytestmark = pytest.mark.skipif(cpu.available() is not None, reason=f"no kernel: {cpu.available()}")
 #: One step of them is a kernel's, through whatever layer their spikes come back.
-STEP_CASES = tuple(
-    case for case in CASES if case in KERNEL_CASES or case.cls in (snn.RLeaky, snn.RSynaptic)
-)
+STEP_CASES = tuple(case for case in CASES if case.cls.model is not None)
 each = pytest.mark.parametrize("case", STEP_CASES, ids=str)
 each_mechanism = by_mechanism(STEP_CASES)
 
@@ -72,10 +69,10 @@ def test_the_gradients_are_the_same(
     assert kernel_steps.count("snn_backward") == 2 * 15
 
 
-@pytest.mark.parametrize("name", SURROGATES)
+@pytest.mark.parametrize("name", SPIKE_GRADS)
 @each
 def test_every_surrogate(case: Case, name: str) -> None:
-    neuron = learnable(case, spike_grad=SURROGATES[name]).double()
+    neuron = learnable(case, spike_grad=SPIKE_GRADS[name]).double()
     x, states = (
         case.input(10, torch.float64).requires_grad_(),
         some_states(case, neuron, torch.float64),
@@ -161,7 +158,7 @@ def test_many_gradients_at_once(case: Case, run: Any) -> None:
 
 
 def test_a_wrong_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = KERNEL_CASES[0]
+    case = Case(snn.Leaky)
     neuron, x = case.make(), case.input()
     right = loop(neuron, x)
     monkeypatch.setitem(memory.RESETS, "zero_old", memory.RESETS["none"])

@@ -33,6 +33,7 @@ from snntorch._kernels.problem import (
     Rule,
 )
 from snntorch.surrogate import SurrogateGradient
+from tests.cases import SURROGATES
 
 needs_triton = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="Triton is for Linux only"
@@ -148,28 +149,11 @@ def rules(model: str, dtypes: tuple[torch.dtype, ...]) -> Iterator[Case]:
 
 def surrogates() -> Iterator[Case]:
     """Yield every surrogate of the package with every model and precision by turns."""
-    every = (
-        surrogate.atan(1.3),
-        surrogate.fast_sigmoid(5),
-        surrogate.sigmoid(4),
-        surrogate.straight_through_estimator(),
-        surrogate.triangular(0.7),
-        surrogate.heaviside(),
-        surrogate.spike_rate_escape(2, 3),
-        surrogate.SSO(),
-        surrogate.LSO(0.3),
-        surrogate.SFS(5, 0.1),
-        surrogate.custom_surrogate(_rectangle),
-    )
-    for i, spike_grad in enumerate(every):
+    for i, spike_grad in enumerate(SURROGATES.values()):
         for k, dtype in enumerate((torch.float32, torch.float64)):
             model = tuple(STATES)[(i + k) % 3]
             rule = Rule(model, "subtract", (i + k) % 2 == 0, False)
             yield Case(rule, spike_grad, dtype, steps=4)
-
-
-def _rectangle(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
-    return grad_input * (input_.abs() < 0.5)
 
 
 def layouts() -> Iterator[Case]:
@@ -259,8 +243,6 @@ def test_every_option_meets_every_model() -> None:
             assert len(met) == (3 if option in ("dtype", "per") else 2), (model, option)
         fed = {case.rule.feedback for case in cases}
         assert fed == {True, False}
-    known = {function.__name__ for function in cuda._SURROGATES}
-    assert known < {case.spike_grad.function_name for case in GROUPS["surrogates"]}
 
 
 @pytest.mark.parametrize("what", ("none", "forward", "state", "backward", "needs"))
@@ -340,7 +322,8 @@ def compile_some() -> None:
     from snntorch._kernels.cuda import kernels as _triton  # noqa: PLC0415
 
     forward, backward = (Compiled(kernel) for kernel in (_triton.forward, _triton.backward))
-    vars(cuda)["_kernels"] = lambda: SimpleNamespace(forward=forward, backward=backward)
+    compiled = {**vars(_triton), "forward": forward, "backward": backward}
+    vars(cuda)["_kernels"] = lambda: SimpleNamespace(**compiled)
     for case in (
         Case(Rule("leaky", "subtract", True, False), shape=(2, 16), per=(), steps=100),
         Case(Rule("synaptic", "zero_old", False, True), surrogate.sigmoid(), torch.float64),

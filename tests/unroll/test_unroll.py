@@ -19,17 +19,17 @@ from snntorch._kernels.backends import backend
 from snntorch._kernels.cpu import binding as cpu
 from snntorch._kernels.problem import Parameters, Problem, Rule
 from snntorch.functional import quant
-from tests.cases import CASES, Case, by_mechanism, flat, options
+from tests.cases import CASES, RANDOM, SURROGATES, Case, by_mechanism, flat, options
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*inhibition is meant:UserWarning")
 
 STEPS = 15
-#: The neurons whose equation a kernel knows.
+#: The neurons that a kernel runs over all time: spikes come back through no layer.
 KERNEL_CASES = tuple(
     case
     for case in CASES
-    if case.cls in (snn.Leaky, snn.Lapicque, snn.Synaptic, snn.Alpha)
-    or case.kwargs.get("all_to_all") is False
+    if case.cls.model is not None
+    and not any(isinstance(part, (nn.Linear, nn.Conv2d)) for part in case.make().modules())
 )
 kernel_cases = pytest.mark.parametrize("case", KERNEL_CASES, ids=str)
 each_mechanism = by_mechanism()
@@ -44,27 +44,15 @@ BACKENDS = [
 ]
 
 
-def user_gradient(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
-    return grad_input * torch.exp(-input_.abs()) + 0 * spikes
-
-
 class UserSurrogate(surrogate.SurrogateFunction):
     @staticmethod
     def gradient(x: Tensor, grad: Tensor) -> Tensor:
         return grad * (x.abs() < 0.5)
 
 
-SURROGATES = {
-    "atan": surrogate.atan(1.5),
-    "fast_sigmoid": surrogate.fast_sigmoid(3),
-    "sigmoid": surrogate.sigmoid(4),
-    "straight_through": surrogate.straight_through_estimator(),
-    "triangular": surrogate.triangular(0.4),
-    "heaviside": surrogate.heaviside(),
-    "escape": surrogate.spike_rate_escape(1.2, 0.8),
-    "LSO": surrogate.LSO(0.3),
-    "SFS": surrogate.SFS(2, -0.2),
-    "custom": surrogate.custom_surrogate(user_gradient),
+#: Those of the package that do not draw at random, and what else can be a `spike_grad`.
+SPIKE_GRADS = {
+    **{name: one for name, one in SURROGATES.items() if name not in RANDOM},
     "subclass": surrogate.SurrogateGradient("mine", UserSurrogate),
     "function": surrogate.FastSigmoid.apply,
     "any callable": lambda x: surrogate.ATan.apply(2 * x),
@@ -179,10 +167,10 @@ def test_gradients_are_those_of_the_loop(
         assert_close(got, want, rtol if dtype == torch.float64 else 10 * rtol)
 
 
-@pytest.mark.parametrize("name", SURROGATES)
+@pytest.mark.parametrize("name", SPIKE_GRADS)
 @kernel_cases
 def test_every_surrogate(case: Case, name: str, kernels: ModuleType) -> None:
-    neuron = learnable(case, spike_grad=SURROGATES[name]).double()
+    neuron = learnable(case, spike_grad=SPIKE_GRADS[name]).double()
     x = case.input(STEPS, torch.float64).requires_grad_()
     states = some_states(case, neuron, torch.float64)
     want = gradients(loop, neuron, x, states)
@@ -192,17 +180,22 @@ def test_every_surrogate(case: Case, name: str, kernels: ModuleType) -> None:
     assert_close(got, want, 1e-9)
 
 
+#: One number for each of three neurons.
+WIDE = {
+    "alpha": [0.75, 0.8, 0.85],
+    "beta": [0.5, 0.6, 0.7],
+    "threshold": [0.4, 0.8, 1.2],
+    "V": [-0.5, 0.1, 0.5],
+    "R": [1.0, 2.0, 3.0],
+    "graded_spikes_factor": [0.5, 1.0, 2.0],
+}
+
+
 @kernel_cases
 def test_one_number_per_neuron(case: Case, kernels: ModuleType) -> None:
-    wide = {"beta": [0.5, 0.6, 0.7], "threshold": [0.4, 0.8, 1.2]}
-    wide |= {"alpha": [0.75, 0.8, 0.85]} if "alpha" in case.kwargs else {}
-    wide |= {"V": [-0.5, 0.1, 0.5]} if "V" in case.kwargs else {}
-    if case.cls is snn.Lapicque:
-        wide = {"R": [1.0, 2.0, 3.0], "threshold": wide["threshold"]}
-    wide |= {"graded_spikes_factor": [0.5, 1.0, 2.0]} if case.cls is snn.Leaky else {}
-    flags = [f for f in case.learn if not (case.cls is snn.Lapicque and f == "learn_beta")]
-    values = {name: torch.tensor(value) for name, value in wide.items()}
-    neuron = case.make(**values, **dict.fromkeys(flags, True)).double()
+    given = case.kwargs.keys() | case.arguments.keys() & {"threshold", "graded_spikes_factor"}
+    values = {name: torch.tensor(value) for name, value in WIDE.items() if name in given}
+    neuron = learnable(case, **values).double()
     x = case.input(STEPS, torch.float64).requires_grad_()
     states = some_states(case, neuron, torch.float64)
     for one, other in zip(unrolled(neuron, x, *states), loop(neuron, x, *states), strict=True):
@@ -295,7 +288,7 @@ def test_the_kernel_runs_no_step(case: Case, kernels: ModuleType, stepped_calls:
 
 
 def test_states_go_on_from_call_to_call(kernels: ModuleType) -> None:
-    case = KERNEL_CASES[0]
+    case = Case(snn.Leaky)
     neuron, other = case.make(init_hidden=True), case.make(init_hidden=True)
     x = case.input()
     whole = neuron.unroll(x)
@@ -437,7 +430,7 @@ def test_a_wrong_kernel_is_found(mistake: str, monkeypatch: pytest.MonkeyPatch) 
         backward=backward if mistake != "forgets resets" else plain.backward,
     )
     monkeypatch.setattr(autograd, "backend", lambda x, parameters: wrong)
-    case = KERNEL_CASES[0]
+    case = Case(snn.Leaky)
     neuron = case.make().double()
     x = case.input(STEPS, torch.float64).requires_grad_()
     states = some_states(case, neuron, torch.float64)

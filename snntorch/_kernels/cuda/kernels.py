@@ -237,29 +237,54 @@ def forward(
     _write(last_mem, start, lanes, mem, mask)
 
 
+# dS/dx of each surrogate, with its parameters p and q: `launch` finds it by the name of its class.
+
+
 @triton.jit
-def _slope(x, p, q, SURROGATE: tl.constexpr):
-    """Return dS/dx of the surrogate whose class has this name, with its parameters p and q."""
-    slope = tl.full(x.shape, 1, x.dtype)
-    if SURROGATE == "ATan":  # p = alpha / 2, q = pi / 2 alpha
-        slope = _divide(p * slope, 1 + (q * x) * (q * x))
-    elif SURROGATE == "FastSigmoid" or SURROGATE == "SparseFastSigmoid":  # noqa: PLR1714
-        root = p * tl.abs(x) + 1
-        slope = _divide(slope, root * root)
-        if SURROGATE == "SparseFastSigmoid":
-            slope = tl.where(x > q, slope, 0)
-    elif SURROGATE == "Sigmoid":
-        tail = tl.exp(-tl.abs(p * x))
-        slope = _divide(p * tail, (1 + tail) * (1 + tail))
-    elif SURROGATE == "SpikeRateEscape":
-        slope = q * tl.exp(-p * tl.abs(x - 1))
-    elif SURROGATE == "Triangular":
-        slope = tl.where(x < 0, p, -p)
-    elif SURROGATE == "LeakySpikeOperator":
-        slope = tl.where(x > 0, slope, p)
-    elif SURROGATE == "Heaviside":
-        slope = (x > 0).to(x.dtype)
-    return slope
+def slope_ATan(x, p, q):  # p = alpha / 2, q = pi / 2 alpha
+    return _divide(p, 1 + (q * x) * (q * x))
+
+
+@triton.jit
+def slope_FastSigmoid(x, p, q):
+    root = p * tl.abs(x) + 1
+    return _divide(tl.full(x.shape, 1, x.dtype), root * root)
+
+
+@triton.jit
+def slope_SparseFastSigmoid(x, p, q):
+    return tl.where(x > q, slope_FastSigmoid(x, p, q), 0)
+
+
+@triton.jit
+def slope_Sigmoid(x, p, q):
+    tail = tl.exp(-tl.abs(p * x))
+    return _divide(p * tail, (1 + tail) * (1 + tail))
+
+
+@triton.jit
+def slope_SpikeRateEscape(x, p, q):
+    return q * tl.exp(-p * tl.abs(x - 1))
+
+
+@triton.jit
+def slope_Triangular(x, p, q):
+    return tl.where(x < 0, p, -p)
+
+
+@triton.jit
+def slope_LeakySpikeOperator(x, p, q):
+    return tl.where(x > 0, 1, p)
+
+
+@triton.jit
+def slope_Heaviside(x, p, q):
+    return (x > 0).to(x.dtype)
+
+
+@triton.jit
+def slope_StraightThroughEstimator(x, p, q):
+    return tl.full(x.shape, 1, x.dtype)
 
 
 @triton.jit
@@ -301,7 +326,7 @@ def _back(
     x, spk, syn, inh, mem, g_spk, g_syn, g_inh, g_mem, slope,
     theta, beta, alpha, tau, V, graded, p, q,
     MODEL: tl.constexpr, RESET: tl.constexpr, DELAY: tl.constexpr, FEEDBACK: tl.constexpr,
-    SURROGATE: tl.constexpr, STORED: tl.constexpr,
+    SLOPE: tl.constexpr, STORED: tl.constexpr,
 ):  # fmt: skip
     """Go back through the step that starts from the states spk, syn, inh and mem.
 
@@ -321,8 +346,8 @@ def _back(
             MODEL, RESET,
         )  # fmt: skip
         g_crossing += g_times
-    if SURROGATE != "":
-        slope = _slope(_round(r_mem - theta, STORED), p, q, SURROGATE)
+    if SLOPE is not None:
+        slope = SLOPE(_round(r_mem - theta, STORED), p, q)
     through = g_crossing * slope
     d_theta -= through
     g_mem += through
@@ -373,7 +398,7 @@ def backward(
     x_grad, spk_grad, syn_grad, inh_grad, mem_grad,
     threshold_grad, beta_grad, alpha_grad, tau_grad, V_grad, graded_grad,
     MODEL: tl.constexpr, RESET: tl.constexpr, DELAY: tl.constexpr, FEEDBACK: tl.constexpr,
-    SURROGATE: tl.constexpr, CONSTANT: tl.constexpr, BLOCK: tl.constexpr,
+    SLOPE: tl.constexpr, CONSTANT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Write the gradients of all inputs of `forward`.
 
@@ -394,7 +419,7 @@ def backward(
     tau = _number(tau_ptr, tau_period, start, lanes, mask, like)
     V = _number(V_ptr, V_period, start, lanes, mask, like)
     graded = _number(graded_ptr, graded_period, start, lanes, mask, like)
-    p, q = tl.load(p_ptr), tl.load(q_ptr)
+    p, q = tl.load(p_ptr) + like, tl.load(q_ptr) + like
     spk = _read(old_spk, start, lanes, mask, like)
     syn = _read(old_syn, start, lanes, mask, like)
     inh = _read(old_inh, start, lanes, mask, like)
@@ -452,7 +477,7 @@ def backward(
             ) = _back(
                 x, spk, syn, inh, mem, g_spk, g_syn, g_inh, g_mem, slope,
                 theta, beta, alpha, tau, V, graded, p, q,
-                MODEL, RESET, DELAY, FEEDBACK, SURROGATE, stored,
+                MODEL, RESET, DELAY, FEEDBACK, SLOPE, stored,
             )  # fmt: skip
             if CONSTANT:
                 d_x += g_x

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snntorch import surrogate
 from snntorch._kernels.covers import DTYPES
 from snntorch._kernels.problem import PARAMETERS, RECORDS, ByName, Parameters, Problem
 from snntorch.surrogate import SurrogateGradient
@@ -24,18 +23,6 @@ from snntorch.surrogate import SurrogateGradient
 #: What a plan says of this path.
 DESCRIPTION = "a Triton kernel"
 
-#: The surrogates that the kernel computes itself; of others torch computes dS/dx beforehand.
-_SURROGATES = (
-    surrogate.ATan,
-    surrogate.FastSigmoid,
-    surrogate.Heaviside,
-    surrogate.LeakySpikeOperator,
-    surrogate.Sigmoid,
-    surrogate.SparseFastSigmoid,
-    surrogate.SpikeRateEscape,
-    surrogate.StraightThroughEstimator,
-    surrogate.Triangular,
-)
 #: Up to so many steps the backward pass keeps the states of each, not those of segments.
 _SHORT = 16
 
@@ -80,7 +67,7 @@ def backward(
         last = last_grads.get(name)
         arguments[f"last_{name}"] = None if last is None else last.contiguous().resolve_neg()
         arguments[f"{name}_grad"] = grad_old.get(name)
-    name, parameters = _in_kernel(problem.spike_grad)
+    slope, parameters = _in_kernel(problem.spike_grad)
     computed_in = torch.float64 if x.dtype == torch.float64 else torch.float32
     for pointer, value in zip(("p_ptr", "q_ptr"), (*parameters, 0, 0), strict=False):
         # not an argument, as Triton passes numbers in float32
@@ -92,26 +79,26 @@ def backward(
         "backward",
         problem,
         **arguments,
-        slopes=None if name else _slopes(problem),
+        slopes=None if slope else _slopes(problem),
         kept=kept,
         width=kept[0].numel(),
         segments=segments,
         length=length,
         x_grad=grad_x,
-        SURROGATE=name,
+        SLOPE=slope,
         CONSTANT=len(x) == 1,
     )
     found = {name: totals.get(name) for name in PARAMETERS}
     return grad_x, grad_old, Parameters(**found)  # type: ignore[arg-type]
 
 
-def _in_kernel(spike_grad: SurrogateGradient) -> tuple[str, tuple[float, ...]]:
-    """Return name and parameters of a surrogate in the kernel, an empty name if it has none."""
-    numbers = all(isinstance(value, (int, float)) for value in spike_grad.values)
-    if spike_grad.function not in _SURROGATES or not numbers:
-        return "", ()
-    name, values = spike_grad.function.__name__, spike_grad.values
-    return name, (values[0] / 2, math.pi / 2 * values[0]) if name == "ATan" else values
+def _in_kernel(spike_grad: SurrogateGradient) -> tuple[Any, tuple[float, ...]]:
+    """Return what computes dS/dx in the kernel, None if torch has to, and its parameters."""
+    name, values = spike_grad.function_name, spike_grad.values
+    slope = getattr(_kernels(), f"slope_{name}", None) if spike_grad.has_kernel_name else None
+    if slope is None:
+        return None, ()
+    return slope, (values[0] / 2, math.pi / 2 * values[0]) if name == "ATan" else values
 
 
 def _slopes(problem: Problem) -> Tensor:

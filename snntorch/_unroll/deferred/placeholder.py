@@ -85,7 +85,7 @@ class Deferred(Tensor):
     @staticmethod
     def of(slot: Slot, recorder: Recorder) -> Deferred:
         """Return a placeholder for a slot."""
-        made: Deferred = Tensor._make_subclass(Deferred, _EMPTY)  # type: ignore[attr-defined] # noqa: SLF001
+        made: Deferred = Tensor._make_subclass(Deferred, _EMPTY)  # noqa: SLF001
         made.slot, made.recorder, made.origin, made.views = slot, recorder, None, None
         return made
 
