@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
 from snntorch._kernels import covers
@@ -17,7 +16,7 @@ from snntorch._kernels.equations import in_dtype
 from snntorch._kernels.problem import Parameters, Rule
 from snntorch._neurons._covered import equation, reset_of, why_stepped
 from snntorch._torch import PLAIN as PLAIN_TENSORS
-from snntorch._torch import is_hooked, is_traced, is_transformed
+from snntorch._torch import is_hooked, is_traced, is_transformed, tree_map
 
 if TYPE_CHECKING:
     from snntorch._neurons.neurons import SpikingNeuron
@@ -176,7 +175,7 @@ def stacked(module: nn.Module, rows: list[Any]) -> Any:
         expect(tensors, "unroll", what, type(row[0]).__name__, error=TypeError)
         return torch.stack(row)
 
-    return pytree.tree_map(stack, *rows)
+    return tree_map(stack, *rows)
 
 
 class _Prepared(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from snntorch._checks import expect, expect_count
+from snntorch._neurons._deferral import recorder
 from snntorch._neurons._unroll import (
     Sequence,
     describe,
@@ -22,7 +22,9 @@ from snntorch._neurons._unroll import (
     unroll_neuron,
 )
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._torch import is_hooked, places_of
+from snntorch._torch import is_hooked, is_traced, is_transformed, places_of, tree_map
+from snntorch._unroll.deferred.fuse import Fused
+from snntorch._unroll.deferred.recorder import Recorder
 from snntorch._unroll.folding import fold, is_random, why_not
 
 __all__ = ["Plan", "Stage", "plan", "unroll"]
@@ -79,11 +81,13 @@ def plan(net: nn.Module, x: Tensor | None = None, num_steps: int | None = None) 
 
     It depends on what the net is in: training or evaluation mode, hooks, device. It depends on
     the input, too, on its dtype and its shape: with an example, a copy of the net runs it, and
-    the plan tells what happened.
+    the plan tells what happened. For a net from :func:`fuse` it tells how a call runs: the last
+    one, or one with the example.
 
     Args:
         net: Any module.
-        x: An example of what :func:`unroll` would get; ``None`` for what is usual.
+        x: An example of what :func:`unroll`, or the fused net, would get; ``None`` for what is
+            usual.
         num_steps: Number of steps, if ``x`` is the input of one.
 
     Returns:
@@ -103,9 +107,24 @@ def plan(net: nn.Module, x: Tensor | None = None, num_steps: int | None = None) 
         Leaky:
           .  Leaky  step by step: no kernel takes input of torch.int64
     """
+    fused = vars(net).get("forward") if isinstance(net, nn.Module) else None
+    if isinstance(fused, Fused):
+        return Plan(type(net).__name__, (Stage("loop", "", net),), (_told(fused, x),))
     stages = _stages("plan", net)
     notes = [_note(stage) for stage in stages] if x is None else _watched(net, x, num_steps)
     return Plan(type(net).__name__, stages, tuple(notes))
+
+
+def _told(fused: Fused, x: Tensor | None) -> str:
+    """Return what happens while a fused net is called with an example, or was the last time."""
+    if x is not None:
+        fused = copy.deepcopy(fused)
+        fused.failed = 0
+        with torch.no_grad(), torch.random.fork_rng():
+            fused(x)
+    if fused.gave_up:
+        return f"its loop, as deferring did not pay: {fused.report}"
+    return f"deferred: {fused.report or 'call it, or plan with an example, to see how'}"
 
 
 def _watched(net: nn.Module, x: Tensor, num_steps: int | None) -> list[str]:
@@ -178,7 +197,8 @@ def unroll(
     returns, from the present states on, and leaves the final ones. In nested ``nn.Sequential``
     each layer runs through all of time before the next one does: a stateless layer takes all
     steps as one batch, once only where its input never changes; a neuron is one kernel.
-    Modules that are not known to allow this are stepped. :func:`plan` tells what happens.
+    In other modules with neurons the loop is deferred, as by :func:`fuse`; what cannot be batched
+    is stepped. :func:`plan` tells what happens.
 
     Choose it wherever a whole sequence is at hand. A loop remains for what depends on an
     output before the next input is known.
@@ -269,7 +289,7 @@ def _play(
                 if isinstance(part_of_net, SpikingNeuron):
                     part_of_net.detach_mem()
         parts.append(_run(stages, part, record, notes))
-    return parts[0] if len(parts) == 1 else pytree.tree_map(lambda *row: torch.cat(row), *parts)
+    return parts[0] if len(parts) == 1 else tree_map(lambda *row: torch.cat(row), *parts)
 
 
 def _expect_neuron_last(stages: tuple[Stage, ...], record: str | tuple[str, ...]) -> None:
@@ -322,10 +342,28 @@ def _run(
             note = _note(stage) if out is not None else f"step by step: {_NO_BATCH}"
         else:
             note = _note(stage)
+        if out is None and _is_deferred(stage):
+            with Recorder() as noted:
+                out = _stepped(stage.module, value, x.steps)
+                noted.flush()
+            out = tree_map(noted.unwrap, out)
+            note = f"deferred: {noted.report}" if noted.report.pays else note
         if notes is not None:
             notes.append(note)
         value = _stepped(stage.module, value, x.steps) if out is None else out
     return value
+
+
+def _is_deferred(stage: Stage) -> bool:
+    """Return whether the loop over a stage is noted, and run layer by layer where that pays.
+
+    Hooks are called at each step with what a step gives.
+    """
+    quiet = recorder() is None and not (is_traced() or is_transformed())
+    own = not isinstance(stage.module, SpikingNeuron) and not is_hooked(stage.module)
+    parts = stage.module.modules()
+    spiking = any(isinstance(part, SpikingNeuron) for part in parts)
+    return stage.kind == "loop" and quiet and own and spiking
 
 
 def _expect_tensor_between(before: Stage, stage: Stage, value: Any) -> None:
@@ -346,6 +384,6 @@ def _named(stage: Stage) -> str:
 
 def _stepped(module: nn.Module, value: Any, steps: int) -> Any:
     def at(t: int) -> Any:
-        return pytree.tree_map(lambda v: v[t if len(v) > 1 else 0], value)
+        return tree_map(lambda v: v[t if len(v) > 1 else 0], value)
 
     return stacked(module, [module(at(t)) for t in range(steps)])

@@ -699,7 +699,7 @@ def test_the_plan_says_what_is_done() -> None:
         nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), lif(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(8, 4)
     )
     plan = snn.plan(net)
-    assert [stage.kind for stage in plan.stages] == ["fold", "step", "neuron", *["fold"] * 3]
+    assert [stage.kind for stage in plan.stages] == ["fold", "loop", "neuron", *["fold"] * 3]
     text = str(plan)
     assert "1  BatchNorm2d  step by step: its statistics are those of one time step" in text
     assert "4  Dropout      all time steps as one batch, random numbers" in text

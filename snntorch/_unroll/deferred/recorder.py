@@ -436,6 +436,8 @@ class Recorder(TorchFunctionMode):
             ):
                 chain = Chain(neuron, operands, facts, mode)
                 self._pending.append(chain)
+                taken = [*facts, *operands, *neuron.parameters()]
+                self._held.update((id(one), one) for one in taken if isinstance(one, Tensor))
             elif any(a is not b for a, b in zip(chain.facts, facts, strict=True)):
                 self.flush(f"a parameter of {type(neuron).__name__} was replaced")
                 return self.neuron_step(neuron, input_, given)
