@@ -21,7 +21,7 @@ from torch import nn
 import snntorch as snn
 
 STEP, RECURRENT = "Called once per time step", "Recurrent"
-SEQUENCE, PARENTS = "Called once per sequence", "To build neurons on"
+SEQUENCE, PARENTS = "Called once per sequence", "Base classes"
 
 
 def family(cls: type[nn.Module]) -> str:

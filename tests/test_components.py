@@ -16,18 +16,18 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
-from snntorch._kernels.cpu import binding as cpu
-from snntorch.surrogate import SurrogateFunction
+from snntorch.surrogate import SurrogateFunction, _functions
 from tests.cases import CASES, NEURONS, RANDOM, STEPWISE, SURROGATES, Case
 from tests.neurons import test_sequence
 from tests.neurons.reference import UPDATES
 
 ROOT = Path(snn.__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
+C = (ROOT / "snntorch/_kernels/cpu/tables.inc").read_text()
 TRITON = (ROOT / "snntorch/_kernels/cuda/kernels.py").read_text()
 CLASSES = [
     one
-    for one in vars(surrogate).values()
+    for one in vars(_functions).values()
     if isinstance(one, type)
     and issubclass(one, SurrogateFunction)
     and one not in (SurrogateFunction, surrogate.CustomSurrogate)
@@ -60,13 +60,13 @@ def missing_of_surrogate(cls: type[SurrogateFunction]) -> list[str]:
     name, found = cls.__name__, []
     own = [one for one in SURROGATES.values() if one.function is cls]
     if name not in surrogate.__all__:
-        found.append(f"snntorch/surrogate.py: add {name} to __all__")
+        found.append(f"snntorch/surrogate/__init__.py: import {name}, and add it to __all__")
     if not own:
-        found.append(f"snntorch/surrogate.py: write a function that returns {name}, for __all__")
+        found.append(f"snntorch/surrogate/_factories.py: write and export what returns {name}")
     if any(one.name in RANDOM for one in own):
         return found  # a kernel draws nothing
-    if cls not in cpu.SURROGATES:
-        found.append(f"snntorch/_kernels/cpu/rows.inc: add its dS/dx in C, as {name}")
+    if f"X({name}, " not in C:
+        found.append(f"snntorch/_kernels/cpu/tables.inc: add its dS/dx in C, as {name}")
     if not re.search(rf"^def slope_{name}\(", TRITON, re.MULTILINE):
         found.append(f"snntorch/_kernels/cuda/kernels.py: write its dS/dx, def slope_{name}")
     return found
@@ -132,9 +132,9 @@ def test_a_new_neuron_of_whole_sequences_is_told_what_to_add() -> None:
 
 def test_a_new_surrogate_is_told_what_to_add() -> None:
     assert missing_of_surrogate(ToySurrogate) == [
-        "snntorch/surrogate.py: add ToySurrogate to __all__",
-        "snntorch/surrogate.py: write a function that returns ToySurrogate, for __all__",
-        "snntorch/_kernels/cpu/rows.inc: add its dS/dx in C, as ToySurrogate",
+        "snntorch/surrogate/__init__.py: import ToySurrogate, and add it to __all__",
+        "snntorch/surrogate/_factories.py: write and export what returns ToySurrogate",
+        "snntorch/_kernels/cpu/tables.inc: add its dS/dx in C, as ToySurrogate",
         "snntorch/_kernels/cuda/kernels.py: write its dS/dx, def slope_ToySurrogate",
     ]
 

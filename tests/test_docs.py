@@ -15,7 +15,7 @@ from snntorch._docs import shared_arguments
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [page.name for page in sorted(DOCS.glob("*.rst")) if ">>>" in page.read_text()]
+PAGES = [page.name for page in sorted(DOCS.glob("*.rst")) if "\n>>> " in page.read_text()]
 SPEC = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
 reference = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(reference)

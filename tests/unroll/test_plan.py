@@ -49,7 +49,7 @@ def test_a_plan_with_an_example_comes_true(
 ) -> None:
     neuron = case.make(init_hidden=True, **options()[name])
     if dtype == torch.float64 and not list(neuron.children()):
-        one = getattr(neuron, neuron._numbers[-1])
+        one = getattr(neuron, neuron._parameter_names[-1])
         one.data = torch.full_like(one, 0.5, dtype=torch.float64)
     elif dtype.is_floating_point:
         neuron.to(dtype)
