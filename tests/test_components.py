@@ -16,7 +16,7 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
-from snntorch.surrogate import SurrogateFunction
+from snntorch.surrogate import SurrogateFunction, _functions
 from tests.cases import CASES, NEURONS, RANDOM, STEPWISE, SURROGATES, Case
 from tests.neurons import test_sequence
 from tests.neurons.reference import UPDATES
@@ -27,7 +27,7 @@ C = (ROOT / "snntorch/_kernels/cpu/tables.inc").read_text()
 TRITON = (ROOT / "snntorch/_kernels/cuda/kernels.py").read_text()
 CLASSES = [
     one
-    for one in vars(surrogate).values()
+    for one in vars(_functions).values()
     if isinstance(one, type)
     and issubclass(one, SurrogateFunction)
     and one not in (SurrogateFunction, surrogate.CustomSurrogate)
@@ -60,9 +60,9 @@ def missing_of_surrogate(cls: type[SurrogateFunction]) -> list[str]:
     name, found = cls.__name__, []
     own = [one for one in SURROGATES.values() if one.function is cls]
     if name not in surrogate.__all__:
-        found.append(f"snntorch/surrogate.py: add {name} to __all__")
+        found.append(f"snntorch/surrogate/__init__.py: import {name}, and add it to __all__")
     if not own:
-        found.append(f"snntorch/surrogate.py: write a function that returns {name}, for __all__")
+        found.append(f"snntorch/surrogate/_factories.py: write and export what returns {name}")
     if any(one.name in RANDOM for one in own):
         return found  # a kernel draws nothing
     if f"X({name}, " not in C:
@@ -132,8 +132,8 @@ def test_a_new_neuron_of_whole_sequences_is_told_what_to_add() -> None:
 
 def test_a_new_surrogate_is_told_what_to_add() -> None:
     assert missing_of_surrogate(ToySurrogate) == [
-        "snntorch/surrogate.py: add ToySurrogate to __all__",
-        "snntorch/surrogate.py: write a function that returns ToySurrogate, for __all__",
+        "snntorch/surrogate/__init__.py: import ToySurrogate, and add it to __all__",
+        "snntorch/surrogate/_factories.py: write and export what returns ToySurrogate",
         "snntorch/_kernels/cpu/tables.inc: add its dS/dx in C, as ToySurrogate",
         "snntorch/_kernels/cuda/kernels.py: write its dS/dx, def slope_ToySurrogate",
     ]
