@@ -157,3 +157,19 @@ def value_of(one: Any) -> Any:
     if type(one) is Deferred:
         return one.recorder.value(one)
     return one
+
+
+def living(views: list[weakref.ref[Deferred]] | None) -> list[Deferred]:
+    """Return those views that someone still holds."""
+    return [view for ref in views or () if (view := ref()) is not None]
+
+
+def own_or_zero(state: Any) -> Tensor:
+    """Return the value of a state in memory of its own."""
+    if type(state) is not Deferred:
+        return state  # type: ignore[no-any-return]
+    slot = state.slot
+    if slot.value is None and (slot.column is None or not slot.column.done):
+        return torch.zeros(slot.meta.shape, dtype=slot.meta.dtype, device=slot.meta.device)
+    value = slot.real()
+    return value.clone() if slot.is_row else value

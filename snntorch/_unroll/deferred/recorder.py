@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import weakref
-from pathlib import Path
 from threading import get_ident
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from snntorch import surrogate
 from snntorch._neurons._deferral import RECORDERS, recorder
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import (
-    autocasts,
     no_torch_function,
     tree_map,
     watch_functions,
 )
+from snntorch._unroll.deferred.arguments import (
+    flat,
+    form_of,
+    identity_of,
+    is_fact,
+    is_unknown,
+    mode_now,
+    name_of,
+    taken,
+    users_line,
+)
 from snntorch._unroll.deferred.columns import (
-    OPERAND,
-    UNKNOWN,
     Chain,
     Column,
-    Mode,
     Node,
     Operand,
     Operation,
     Rows,
 )
-from snntorch._unroll.deferred.functions import DROPOUTS, HEAVY, anew, can_wait, writes
+from snntorch._unroll.deferred.functions import HEAVY, anew, can_wait, writes
+from snntorch._unroll.deferred.outputs import outputs_of
 from snntorch._unroll.deferred.placeholder import (
     FOREIGN,
     Deferred,
@@ -41,19 +47,13 @@ from snntorch._unroll.deferred.placeholder import (
     Slot,
     View,
     known,
+    living,
+    own_or_zero,
     value_of,
 )
 from snntorch._unroll.deferred.report import Report
 from snntorch._unroll.deferred.running import run_all, snapshot
 
-#: Outputs by function, arguments and what those are: asked of torch once.
-_KNOWN: dict[Any, tuple[tuple[Meta, ...], bool, bool]] = {}
-_CONSTANTS = frozenset(
-    (
-        *(int, float, bool, str, complex, type(None), type(Ellipsis)),
-        *(torch.dtype, torch.device, torch.memory_format, torch.layout),
-    )
-)
 #: What gives as many entries as a mask has that are true, or does so without other arguments.
 _COUNTED = (Tensor.__getitem__, torch.where, Tensor.where)
 #: What gives all rows of a tensor, or one of them.
@@ -101,7 +101,7 @@ class Recorder(TorchFunctionMode):
         """Put values where neurons keep placeholders; zeros where an error left none."""
         for neuron in self._neurons.values():
             states = neuron._own_states()  # noqa: SLF001
-            neuron._store(tuple(map(_own_or_zero, states)))  # noqa: SLF001
+            neuron._store(tuple(map(own_or_zero, states)))  # noqa: SLF001
 
     def wrap(self, one: Any) -> Any:
         """Return a tensor as one whose use is noted."""
@@ -126,7 +126,7 @@ class Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         operands: list[Operand] = []
         placed: list[Any] = []
-        spec = (_spec(args, operands, placed), _spec(tuple(kwargs.items()), operands, placed))
+        spec = (form_of(args, operands, placed), form_of(tuple(kwargs.items()), operands, placed))
         waits = any(type(one) is Deferred for one in placed)
         if self._rebound or self._writes or self._updated:
             waits = self._look_up(func, operands, placed) or waits
@@ -147,7 +147,7 @@ class Recorder(TorchFunctionMode):
             and (func is Tensor.__getitem__ or len(placed) == 1)
             and any(one.dtype is torch.bool for one in placed)
         )
-        if counted or not can_wait(func) or "out" in kwargs or _is_unknown(spec):
+        if counted or not can_wait(func) or "out" in kwargs or is_unknown(spec):
             return self._now(func, args, kwargs)
         return self._note(func, spec, operands, args, kwargs)
 
@@ -158,7 +158,7 @@ class Recorder(TorchFunctionMode):
                 memory = target.untyped_storage().data_ptr()
                 held = {one.untyped_storage().data_ptr() for one in self._held.values()}
             if memory in held:
-                self.flush(f"{_name(func)} writes to a tensor that waiting operations read")
+                self.flush(f"{name_of(func)} writes to a tensor that waiting operations read")
 
     def _note(
         self,
@@ -169,22 +169,22 @@ class Recorder(TorchFunctionMode):
         kwargs: Any,
         alone: bool = False,
     ) -> Any:
-        mode = _mode()
-        found = self._outputs(func, spec, operands, mode, args, kwargs)
+        mode = mode_now()
+        found = outputs_of(func, spec, operands, mode, args, kwargs)
         if found is None:
             return self._now(func, args, kwargs)
         metas, several, is_view = found
         by_id = func is torch.nn.functional.batch_norm
         if by_id and self._updates(args, kwargs, operands[0]):
             return self._note(func, spec, operands, args, kwargs, alone)
-        key = (func, spec, mode, tuple([_identity(one, by_id) for one in operands]), alone)
+        key = (func, spec, mode, tuple([identity_of(one, by_id) for one in operands]), alone)
         column = self._columns.get(key)
         if column is None:
             column = self._columns[key] = Operation(func, spec, mode, several, alone)
             self._pending.append(column)
         outs = self._outs(column, operands, metas)
         if is_view:
-            base = next((one for one in _flat(args) if type(one) is Deferred), None)
+            base = next((one for one in flat(args) if type(one) is Deferred), None)
             for out in outs if base is not None else ():
                 assert base is not None
                 out.origin = View(base, func, args, kwargs)
@@ -202,46 +202,6 @@ class Recorder(TorchFunctionMode):
         node.outs = [weakref.ref(slot) for slot in slots]
         return [Deferred.of(slot, self) for slot in slots]
 
-    def _outputs(
-        self, func: Any, spec: Any, operands: list[Operand], mode: Mode, args: Any, kwargs: Any
-    ) -> tuple[tuple[Meta, ...], bool, bool] | None:
-        """Return what a function gives, whether that is several, and whether it is a view.
-
-        Torch is asked, by an example, where the like was not noted before.
-        """
-        metas = tuple([_meta(one) for one in operands])
-        key = (func, spec, metas, mode)
-        if key not in _KNOWN:
-            if len(_KNOWN) > 10_000:
-                _KNOWN.clear()
-            _KNOWN[key] = self._asked(func, operands, args, kwargs)
-        return _KNOWN[key]
-
-    def _asked(self, func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Any:
-        if func in DROPOUTS:
-            return (_meta(operands[0]),), False, False
-
-        def example(one: Any) -> Any:
-            if type(one) is not Deferred:
-                # what a function may write to, such as running statistics
-                return one.clone() if type(one) is Tensor else one
-            meta = one.slot.meta
-            made = torch.zeros(meta.shape, dtype=meta.dtype, device=meta.device)
-            return made.requires_grad_(meta.requires_grad)
-
-        like_args, like_kwargs = tree_map(example, (args, kwargs))
-        out = func(*like_args, **like_kwargs)
-        several = isinstance(out, (tuple, list))
-        outs = tuple(out) if several else (out,)
-        if type(out) not in (Tensor, tuple) or not all(type(one) is Tensor for one in outs):
-            return None
-        places = {
-            one.untyped_storage().data_ptr() for one in _flat(like_args) if isinstance(one, Tensor)
-        }
-        is_view = any(one.untyped_storage().data_ptr() in places for one in outs if one.numel())
-        metas = tuple(Meta(one.shape, one.dtype, one.device, one.requires_grad) for one in outs)
-        return metas, several, is_view
-
     def _rows(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Return rows of a tensor over time, if these are asked for; else None."""
         base, *rest = args
@@ -258,11 +218,11 @@ class Recorder(TorchFunctionMode):
         return iter(rows) if func is Tensor.__iter__ else rows
 
     def _row(self, base: Tensor, index: int) -> Deferred:
-        operand = _operand(base)
+        operand = taken(base)
         key = (Rows, id(operand))
         column = self._columns.get(key)
         if column is None:
-            mode = _mode()
+            mode = mode_now()
             column = self._columns[key] = Rows(operand, mode)
             self._pending.append(column)
         meta = Meta(base.shape[1:], base.dtype, base.device, base.requires_grad)
@@ -294,7 +254,7 @@ class Recorder(TorchFunctionMode):
         """Return whether a tensor's memory is its own, and nothing forbids to write to it."""
         if type(target) is Deferred:
             foreign = target.slot.out == FOREIGN
-            return not (foreign or target.origin or _living(target.views))
+            return not (foreign or target.origin or living(target.views))
         return type(target) is Tensor and target._base is None and not target.requires_grad  # noqa: SLF001
 
     def _updates(self, args: Any, kwargs: Any, source: Operand) -> bool:
@@ -327,7 +287,7 @@ class Recorder(TorchFunctionMode):
             return False
         if not -len(target) <= index < len(target) or target.requires_grad:
             return False
-        operand = _operand(value)
+        operand = taken(value)
         self._writes.setdefault(id(target), (target, []))[1].append((index % len(target), operand))
         return True
 
@@ -338,22 +298,22 @@ class Recorder(TorchFunctionMode):
             if type(one) is Deferred:
                 continue
             if id(one) in self._rebound and not writes(func):
-                operands[place] = _operand(self._rebound[id(one)][1])
+                operands[place] = taken(self._rebound[id(one)][1])
                 found = True
                 continue
             base = one._base  # noqa: SLF001
             late = id(one) in self._writes or (base is not None and id(base) in self._writes)
             late = late or (base is not None and id(base) in self._rebound)
             stale = id(one) in self._updated and func is not torch.nn.functional.batch_norm
-            if ((late and func is not Tensor.__setitem__) or stale) and not _is_fact(func):
-                self.flush(f"{_name(func)} reads a tensor that was written to")
+            if ((late and func is not Tensor.__setitem__) or stale) and not is_fact(func):
+                self.flush(f"{name_of(func)} reads a tensor that was written to")
         return found
 
     # --- values ---------------------------------------------------------------------------
 
     def _now(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run a function of the values."""
-        self.flush(f"{_name(func)} needs a value")
+        self.flush(f"{name_of(func)} needs a value")
         if args and type(args[0]) is Deferred and writes(func):
             self._own_memory(args[0])
         args, kwargs = tree_map(value_of, (args, kwargs))
@@ -369,7 +329,7 @@ class Recorder(TorchFunctionMode):
         waiting = [root]
         while waiting:
             base = waiting.pop()
-            for view in _living(base.views):
+            for view in living(base.views):
                 assert view.origin is not None
                 made = view.origin.func(*tree_map(value_of, view.origin.args), **view.origin.kwargs)
                 view.slot = known(made)
@@ -390,7 +350,7 @@ class Recorder(TorchFunctionMode):
         if self._pending or self._rebound or self._writes:
             with no_torch_function():
                 if reason:
-                    self.report.asked(reason, _where())
+                    self.report.asked(reason, users_line())
                 pending, self._pending = self._pending, []
                 self._columns, self._held, self._updated = {}, {}, {}
                 active = RECORDERS.pop(get_ident(), None)
@@ -424,8 +384,8 @@ class Recorder(TorchFunctionMode):
                 for one in given
             )
             input_, states = neuron._states(input_, given)  # noqa: SLF001
-            operands = [_operand(state) for state in states]
-            mode, facts = _mode(), snapshot(neuron)
+            operands = [taken(state) for state in states]
+            mode, facts = mode_now(), snapshot(neuron)
             chain = operands[0].column if operands and type(operands[0]) is Slot else None
             if (
                 type(chain) is not Chain
@@ -436,8 +396,8 @@ class Recorder(TorchFunctionMode):
             ):
                 chain = Chain(neuron, operands, facts, mode)
                 self._pending.append(chain)
-                taken = [*facts, *operands, *neuron.parameters()]
-                self._held.update((id(one), one) for one in taken if isinstance(one, Tensor))
+                read = [*facts, *operands, *neuron.parameters()]
+                self._held.update((id(one), one) for one in read if isinstance(one, Tensor))
             elif any(a is not b for a, b in zip(chain.facts, facts, strict=True)):
                 self.flush(f"a parameter of {type(neuron).__name__} was replaced")
                 return self.neuron_step(neuron, input_, given)
@@ -446,7 +406,7 @@ class Recorder(TorchFunctionMode):
                 chain.learns or input_.requires_grad or any(s.requires_grad for s in states)
             )
             like = Meta(torch.Size(shape), dtype, input_.device, learns)
-            outs = self._outs(chain, [_operand(input_)], [like] * len(chain.names))
+            outs = self._outs(chain, [taken(input_)], [like] * len(chain.names))
             by_name = dict(zip(chain.names, outs, strict=True))
             new = tuple(by_name[name] for name in neuron.state_names)
             chain.newest = [state.slot for state in new]
@@ -461,109 +421,10 @@ class Recorder(TorchFunctionMode):
         """Note the call of an autograd function."""
         operands: list[Operand] = []
         placed: list[Any] = []
-        spec = (_spec(args, operands, placed), (tuple,))
-        if _is_unknown(spec):
+        spec = (form_of(args, operands, placed), (tuple,))
+        if is_unknown(spec):
             return self._now(cls.apply, args, {})
         return self._note(cls.apply, spec, operands, args, {}, alone)
-
-
-def _operand(one: Any) -> Operand:
-    """Return what an operation takes: a slot, or what is there."""
-    if type(one) is Deferred:
-        slot = one.slot
-        return slot if slot.value is None else slot.value
-    return one  # type: ignore[no-any-return]
-
-
-def _spec(one: Any, operands: list[Operand], placed: list[Any]) -> Any:
-    """Return the form of arguments, and collect the tensors."""
-    kind = type(one)
-    if isinstance(one, Tensor):
-        operands.append(_operand(one))
-        placed.append(one)
-        return OPERAND
-    if kind is tuple or kind is list or kind is torch.Size:
-        return (kind, *[_spec(part, operands, placed) for part in one])
-    if kind is slice:
-        return (slice, *[_spec(part, operands, placed) for part in (one.start, one.stop, one.step)])
-    return (kind, one) if kind in _CONSTANTS else UNKNOWN
-
-
-def _is_unknown(spec: Any) -> bool:
-    """Return whether arguments cannot be compared with those of another call."""
-    return spec is UNKNOWN or (type(spec) is tuple and any(_is_unknown(part) for part in spec))
-
-
-def _meta(one: Operand) -> Meta:
-    """Return what is known of an operand."""
-    if isinstance(one, Slot):
-        return one.meta
-    return Meta(one.shape, one.dtype, one.device, one.requires_grad)
-
-
-def _identity(one: Operand, by_id: bool) -> Any:
-    """Return what an operand is, the time step apart."""
-    if type(one) is Slot:
-        return id(one.column), one.out
-    if by_id or type(one) is nn.Parameter:
-        return id(one)
-    return one.shape, one.dtype, one.device, one.requires_grad  # type: ignore[union-attr]
-
-
-def _mode() -> Mode:
-    return Mode(torch.is_grad_enabled(), torch.is_inference_mode_enabled(), autocasts())
-
-
-def _flat(tree: Any) -> list[Any]:
-    found: list[Any] = []
-    tree_map(found.append, tree)
-    return found
-
-
-def _living(views: list[weakref.ref[Deferred]] | None) -> list[Deferred]:
-    return [view for ref in views or () if (view := ref()) is not None]
-
-
-def _own_or_zero(state: Any) -> Tensor:
-    """Return the value of a state in memory of its own."""
-    if type(state) is not Deferred:
-        return state  # type: ignore[no-any-return]
-    slot = state.slot
-    if slot.value is None and (slot.column is None or not slot.column.done):
-        return torch.zeros(slot.meta.shape, dtype=slot.meta.dtype, device=slot.meta.device)
-    value = slot.real()
-    return value.clone() if slot.is_row else value
-
-
-def _is_fact(func: Any) -> bool:
-    return getattr(func, "__name__", "") in (
-        "__get__",
-        "size",
-        "dim",
-        "numel",
-        "__len__",
-        "__hash__",
-    )
-
-
-def _name(func: Any) -> str:
-    owner = getattr(getattr(func, "__self__", None), "__name__", "")
-    name = getattr(func, "__name__", repr(func))
-    return owner if name == "__get__" else name.strip("_")
-
-
-_HERE = str(Path(__file__).parents[2])
-_TORCH = str(Path(torch.__file__).parent)
-
-
-def _where() -> str:
-    """Return file and line of the user's code that runs."""
-    frame = sys._getframe(1)  # noqa: SLF001
-    while frame is not None and frame.f_code.co_filename.startswith((_HERE, _TORCH)):
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _watch(cls: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -1,0 +1,59 @@
+"""What a function of torch gives, told from what it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snntorch._torch import tree_map
+from snntorch._unroll.deferred.arguments import flat, meta_of
+from snntorch._unroll.deferred.columns import Mode, Operand
+from snntorch._unroll.deferred.functions import DROPOUTS
+from snntorch._unroll.deferred.placeholder import Deferred, Meta
+
+#: Outputs by function, arguments and what those are: asked of torch once.
+_KNOWN: dict[Any, tuple[tuple[Meta, ...], bool, bool]] = {}
+
+
+def outputs_of(
+    func: Any, spec: Any, operands: list[Operand], mode: Mode, args: Any, kwargs: Any
+) -> tuple[tuple[Meta, ...], bool, bool] | None:
+    """Return what a function gives, whether that is several, and whether it is a view.
+
+    Torch is asked, by an example, where the like was not noted before.
+    """
+    metas = tuple([meta_of(one) for one in operands])
+    key = (func, spec, metas, mode)
+    if key not in _KNOWN:
+        if len(_KNOWN) > 10_000:
+            _KNOWN.clear()
+        _KNOWN[key] = _asked(func, operands, args, kwargs)
+    return _KNOWN[key]
+
+
+def _asked(func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Any:
+    if func in DROPOUTS:
+        return (meta_of(operands[0]),), False, False
+
+    def example(one: Any) -> Any:
+        if type(one) is not Deferred:
+            # what a function may write to, such as running statistics
+            return one.clone() if type(one) is Tensor else one
+        meta = one.slot.meta
+        made = torch.zeros(meta.shape, dtype=meta.dtype, device=meta.device)
+        return made.requires_grad_(meta.requires_grad)
+
+    like_args, like_kwargs = tree_map(example, (args, kwargs))
+    out = func(*like_args, **like_kwargs)
+    several = isinstance(out, (tuple, list))
+    outs = tuple(out) if several else (out,)
+    if type(out) not in (Tensor, tuple) or not all(type(one) is Tensor for one in outs):
+        return None
+    places = {
+        one.untyped_storage().data_ptr() for one in flat(like_args) if isinstance(one, Tensor)
+    }
+    is_view = any(one.untyped_storage().data_ptr() in places for one in outs if one.numel())
+    metas = tuple(Meta(one.shape, one.dtype, one.device, one.requires_grad) for one in outs)
+    return metas, several, is_view
