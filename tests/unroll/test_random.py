@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -10,35 +11,65 @@ import torch
 from torch import Tensor
 
 import snntorch as snn
+from snntorch import surrogate
 from snntorch._kernels.cpu import binding as cpu
 from snntorch._neurons import neurons
 from tests.unroll.test_unroll import assert_close, gradients, loop, unrolled
+
+#: With and without tails, symmetric and not.
+SURROGATES = (
+    surrogate.atan(),
+    surrogate.fast_sigmoid(4),
+    surrogate.sigmoid(5),
+    surrogate.triangular(0.7),
+    surrogate.straight_through_estimator(),
+    surrogate.SFS(3, -0.2),
+)
+
+
+def drawn(draw: random.Random, shape: tuple[int, ...], low: float, high: float) -> Tensor:
+    """Return numbers that are the same with every version of torch, and on every machine."""
+    numbers = [draw.uniform(low, high) for _ in range(math.prod(shape))]
+    return torch.tensor(numbers).reshape(shape)
 
 
 def some_neuron(draw: random.Random) -> Any:
     shape = draw.choice([(), (5,), (3, 1), (1, 1)])
 
     def value(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(shape)
+        return drawn(draw, shape, low, high)
+
+    def flag() -> bool:
+        return draw.random() < 0.5
 
     name = draw.choice(["leaky", "lapicque", "synaptic", "alpha", "rleaky", "rsynaptic"])
     kwargs: dict[str, Any] = {
         "threshold": value(0.3, 1.0),
-        "learn_threshold": draw.random() < 0.5,
+        "learn_beta": flag(),
+        "learn_threshold": flag(),
         "reset_mechanism": draw.choice(["subtract", "zero", "none"]),
+        "spike_grad": draw.choice(SURROGATES),
     }
     if name not in ("lapicque", "alpha"):
-        kwargs["reset_delay"] = draw.random() < 0.5
+        kwargs["reset_delay"] = flag()
+    dense = name.startswith("r") and flag()
     if name.startswith("r"):
-        dense = draw.random() < 0.5
         kwargs |= {"linear_features": 5} if dense else {"all_to_all": False, "V": value(-1, 1)}
     beta, alpha = value(0.3, 0.6), value(0.7, 0.9)
     if name == "leaky":
+        kwargs |= {"reset_mechanism": "soft"} if draw.random() < 0.2 else {}
+        kwargs |= {"learn_graded_spikes_factor": flag()}
         return snn.Leaky(beta, graded_spikes_factor=value(0.5, 2.0), **kwargs)
     if name in ("lapicque", "rleaky"):
-        return {"lapicque": snn.Lapicque, "rleaky": snn.RLeaky}[name](beta, **kwargs)
-    kinds = {"synaptic": snn.Synaptic, "alpha": snn.Alpha, "rsynaptic": snn.RSynaptic}
-    return kinds[name](alpha, beta, learn_alpha=True, **kwargs)
+        neuron: Any = {"lapicque": snn.Lapicque, "rleaky": snn.RLeaky}[name](beta, **kwargs)
+    else:
+        kinds = {"synaptic": snn.Synaptic, "alpha": snn.Alpha, "rsynaptic": snn.RSynaptic}
+        neuron = kinds[name](alpha, beta, learn_alpha=True, **kwargs)
+    if dense:
+        with torch.no_grad():
+            for weight in neuron.recurrent.parameters():
+                weight.copy_(drawn(draw, tuple(weight.shape), -0.5, 0.5))
+    return neuron
 
 
 def some_input(draw: random.Random) -> Tensor:
