@@ -12,7 +12,7 @@ SANITIZED := tests/unroll/test_native.py tests/unroll/test_step.py tests/unroll/
     tests/unroll/test_unroll.py
 PEERS := spikingjelly loguru norse nir nirtorch h5py sinabs pbr
 
-.PHONY: demo test lint docs bench sanitize clean
+.PHONY: demo test lint docs bench sanitize fuzz mutants coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/quickstart.py --out out
@@ -40,10 +40,25 @@ sanitize: $(INSTALLED)
 	    ASAN_OPTIONS=detect_leaks=0 SNNTORCH_KERNEL=out/sanitize \
 	    $(BIN)/python -m pytest --numprocesses auto $(SANITIZED)
 
+# random programs, as loops and deferred: 20,000 beyond those of `make test`
+fuzz: $(INSTALLED)
+	FUZZ_FIRST=500 FUZZ_COUNT=20000 $(BIN)/python -m pytest --numprocesses auto \
+	    tests/deferred/test_programs.py
+
+# whether the tests notice small changes of the equations; ARGS="--language c --sample 50"
+mutants: $(INSTALLED)
+	$(BIN)/python tests/mutants.py $(ARGS)
+
+# the tests once more, and which lines and branches they reach
+coverage: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=json:out/coverage.json
+	$(BIN)/python tests/floors.py out/coverage.json
+
 # beside other packages, then of this one alone; ARGS="--only W1" chooses of the first
 bench: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/sequences.py --json out/sequences.json $(ARGS)
 	$(BENCH)/bin/python benchmarks/step_overhead.py
+	$(BENCH)/bin/python benchmarks/any_net.py
 	$(BENCH)/bin/python benchmarks/spikegen.py
 	$(BENCH)/bin/python benchmarks/spikeplot.py
 

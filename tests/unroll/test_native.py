@@ -55,6 +55,8 @@ SPIKE_GRADS = (
     # a number that is a tensor is left to torch
     SurrogateGradient("atan", surrogate.ATan, (torch.tensor(1.5),)),
 )
+#: Whose derivative jumps where a membrane is at the threshold.
+JUMPS = (surrogate.triangular(), surrogate.heaviside(), surrogate.LSO(), surrogate.SFS(2, 0))
 
 
 def numbers(
@@ -83,6 +85,25 @@ def inputs(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return (torch.rand(shape) * 2.5 - 0.5).to(dtype)
 
 
+#: What can be infinite in `make_infinite`, with rates that keep it or forget it.
+INFINITE = ("threshold", "input", "state", "forgotten input", "forgotten state")
+
+
+def make_infinite(what: str, values: Parameters, x: Tensor, old: ByName) -> None:
+    """Have neuron 3 meet infinity; the parameters are one per neuron."""
+    if what == "threshold":
+        values.threshold[3] = torch.inf
+    if "input" in what:
+        x[len(x) // 2, 0, 3] = torch.inf
+    if "state" in what:
+        for name in old.keys() - {"spk"}:
+            old[name][0, 3] = torch.inf
+    if "forgotten" in what:
+        for rate in (values.beta, values.alpha):
+            if rate is not None:
+                rate[3] = 0
+
+
 def records(rule: Rule) -> tuple[str, ...]:
     return ("spk", *STATES[rule.model])
 
@@ -95,10 +116,15 @@ def assert_same(got: ByName, want: ByName) -> None:
 
 
 def check_forward(
-    rule: Rule, values: Parameters, x: Tensor, steps: int, record: tuple[str, ...] | None = None
+    rule: Rule,
+    values: Parameters,
+    x: Tensor,
+    steps: int,
+    record: tuple[str, ...] | None = None,
+    old: ByName | None = None,
 ) -> Tensor:
     """Compare all that comes out, bit for bit; return the spikes."""
-    old = states(rule, x)
+    old = states(rule, x) if old is None else old
     record = records(rule) if record is None else record
     problem = Problem(rule, values, surrogate.atan(), x, steps, old)
     got = cpu.forward(problem, record)
@@ -117,9 +143,11 @@ def check_backward(
     grads: ByName,
     last_grads: ByName,
     needs: frozenset[str] = frozenset(PARAMETERS),
+    old: ByName | None = None,
 ) -> None:
     """Compare all gradients: 1e-10 in double precision, 1e-6 of the largest in single."""
-    problem = Problem(rule, values, spike_grad, x, steps, states(rule, x))
+    old = states(rule, x) if old is None else old
+    problem = Problem(rule, values, spike_grad, x, steps, old)
     arguments = (problem, grads, last_grads, needs)
     torch.manual_seed(5)  # for a surrogate that draws
     want = plain.backward(*arguments)
@@ -230,6 +258,49 @@ def test_infinity_and_nan_come_out_where_the_reference_has_them(rule: Rule) -> N
         values = numbers(rule, dtype, (24,))
         values.threshold[6] = torch.inf
         check_forward(rule, values, x, 8)
+
+
+@needs_kernel
+@pytest.mark.parametrize("what", INFINITE)
+@each_rule
+def test_infinity_goes_back_as_in_the_reference(rule: Rule, what: str) -> None:
+    torch.manual_seed(17)
+    x = inputs(8, 2, 24, dtype=torch.float64)
+    values, old = numbers(rule, x.dtype, (24,)), states(rule, x)
+    make_infinite(what, values, x, old)
+    problem = Problem(rule, values, surrogate.atan(), x, 8, old)
+    for one, other in zip(
+        *(way.forward(problem, records(rule)) for way in (cpu, plain)), strict=True
+    ):
+        assert_same(one, other)
+    grads = {name: torch.randn(8, 2, 24, dtype=x.dtype) for name in records(rule)}
+    last = {name: torch.randn(2, 24, dtype=x.dtype) for name in rule.states}
+    found = []
+    for way in (cpu, plain):
+        grad_x, grad_old, grad_values = way.backward(problem, grads, last, frozenset(PARAMETERS))
+        found.append([grad_x, *grad_old.values(), *(v for v in grad_values if v is not None)])
+    for one, other in zip(*found, strict=True):
+        got = one.sum_to_size(other.shape)
+        torch.testing.assert_close(got, other, rtol=1e-9, atol=1e-9, equal_nan=True)
+        assert got[..., torch.arange(24) != 3].isfinite().all()
+
+
+@needs_kernel
+@each_rule
+def test_on_the_threshold_nothing_fires(rule: Rule) -> None:
+    """Where a membrane is as high as the threshold, a comparison of another kind would show."""
+    torch.manual_seed(18)
+    half = torch.tensor(0.5, dtype=torch.float64)
+    x = inputs(8, 5, 24, dtype=half.dtype).mul(4).round() / 4
+    values = Parameters(*(None if value is None else half for value in numbers(rule, half.dtype)))
+    old = {name: state.mul(4).round() / 4 for name, state in states(rule, x).items()}
+    seen = plain.forward(Problem(rule, values, surrogate.atan(), x, 8, old), ("spk", "mem"))[0]
+    assert (old["mem"] == half).any()
+    assert not seen["spk"][seen["mem"] == half].all()
+    grads = {name: torch.randn(8, 5, 24, dtype=half.dtype) for name in records(rule)}
+    check_forward(rule, values, x, 8, old=old)
+    for spike_grad in JUMPS:
+        check_backward(rule, values, x, 8, spike_grad, grads, {}, old=old)
 
 
 @needs_kernel

@@ -302,9 +302,9 @@ def _reset_back(
         g_times = -g_mem * _finite(mem)
         if MODEL == "alpha":
             g_times = -(g_syn * _finite(syn) + g_inh * _finite(inh) + g_mem * _finite(mem))
-            g_syn = g_syn - times * g_syn
-            g_inh = g_inh - times * g_inh
-        g_mem = g_mem - times * g_mem
+            g_syn = tl.where(times == 1, 0, g_syn - times * g_syn)
+            g_inh = tl.where(times == 1, 0, g_inh - times * g_inh)
+        g_mem = tl.where(times == 1, 0, g_mem - times * g_mem)
     elif RESET != "none":
         g_drop = -g_mem
         drop = times * _finite(theta)
@@ -378,7 +378,7 @@ def _back(
             d_beta += g_mem * _kept(beta, start)
             g_mem = g_mem * beta
     if RESET == "zero_old":
-        g_mem = g_mem - fired * g_mem
+        g_mem = tl.where(fired == 1, 0, g_mem)
     g_spk = zero
     if FEEDBACK:
         d_V = g_fed * spk
