@@ -70,7 +70,10 @@ LANGUAGES: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
             "tests/unroll/test_random.py",
         ),
     ),
-    "triton": ({"cuda/kernels.py": re.compile("")}, ()),  # see `by_interpreter`
+    "triton": (
+        {"cuda/kernels.py": re.compile(""), "cuda/memory.py": re.compile("")},
+        (),
+    ),  # see `by_interpreter`
 }
 #: Changes that change nothing: in which file and line, of what to what, and why.
 EQUIVALENT: dict[str, str] = {}

@@ -536,7 +536,7 @@ def test_a_broken_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_library_of_other_sources_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     known = library.load.__wrapped__(library.FOLDER)
     assert isinstance(known, library.Library)
-    assert known.sources == library.hash_of_sources()
+    assert library.hash_of_sources() in (None, known.sources)
     monkeypatch.setattr(library, "hash_of_sources", lambda: known.sources + 1)
     assert "other sources" in library.load.__wrapped__(library.FOLDER)
     monkeypatch.setattr(library, "hash_of_sources", lambda: None)  # as in a wheel

@@ -1,9 +1,9 @@
-"""The recurrence as Triton kernels: a program takes a block of neurons through all of time.
+"""The equations as Triton kernels: a program takes a block of neurons through all of time.
 
-States, gradients carried over time, and the sums over time for the numbers stay in registers.
+States, gradients carried over time, and the sums over time for the parameters stay in registers.
 Arithmetic is in float32, or float64 for float64; `_step` rounds to the type of the input after
-every operation, as torch does. Its order of operations is that of ``plain.step``, and
-`_back` follows ``recurrence._step_back``; the names are those of the equations there.
+every operation, as torch does. Its order of operations is that of ``plain.one_step``, and
+`_back` is its derivative; the names are those of the equations there.
 
 Tensors are read in rows of ``n``, one per step. ``at`` is the offset of the block's first neuron
 in a row, in int64, and moves from row to row; ``lanes`` count on from there. A pointer is None
@@ -16,85 +16,22 @@ where there is nothing to read or nothing wanted.
 import triton
 import triton.language as tl
 
-
-@triton.jit
-def _round(value, STORED: tl.constexpr):
-    return value.to(STORED).to(value.dtype)
-
-
-@triton.jit
-def _divide(a, b):
-    """Divide as IEEE 754 says; the plain operator does not in float32."""
-    return tl.div_rn(a, b) if a.dtype == tl.float32 else a / b
-
-
-@triton.jit
-def _read(pointer, at, lanes, mask, like):
-    """Return what is there, as ``like``; zeros for no pointer."""
-    value = tl.full(like.shape, 0, like.dtype)
-    if pointer is not None:
-        value = tl.load(pointer + at + lanes, mask, 0).to(like.dtype)
-    return value
-
-
-@triton.jit
-def _number(pointer, period, at, lanes, mask, like):
-    """Return a number that repeats over the neurons; 1 for no pointer."""
-    value = tl.full(like.shape, 1, like.dtype)
-    if pointer is not None:
-        value = tl.load(pointer + (at + lanes) % period, mask, 1).to(like.dtype)
-    return value
-
-
-@triton.jit
-def _write(pointer, at, lanes, value, mask):
-    if pointer is not None:
-        tl.store(pointer + at + lanes, value.to(pointer.dtype.element_ty), mask)
-
-
-@triton.jit
-def _save(
-    pointer, at, n, lanes, mask, spk, syn, inh, mem,
-    MODEL: tl.constexpr, FEEDBACK: tl.constexpr,
-):  # fmt: skip
-    """Write the states, a row each, and return the offset of the row after them."""
-    _write(pointer, at, lanes, mem, mask)
-    at += n
-    if MODEL != "leaky":
-        _write(pointer, at, lanes, syn, mask)
-        at += n
-    if MODEL == "alpha":
-        _write(pointer, at, lanes, inh, mask)
-        at += n
-    if FEEDBACK:
-        _write(pointer, at, lanes, spk, mask)
-        at += n
-    return at
-
-
-@triton.jit
-def _restore(pointer, at, n, lanes, mask, like, MODEL: tl.constexpr, FEEDBACK: tl.constexpr):
-    """Read the states that `_save` wrote."""
-    spk = tl.full(like.shape, 0, like.dtype)
-    syn, inh = spk, spk
-    mem = _read(pointer, at, lanes, mask, like)
-    at += n
-    if MODEL != "leaky":
-        syn = _read(pointer, at, lanes, mask, like)
-        at += n
-    if MODEL == "alpha":
-        inh = _read(pointer, at, lanes, mask, like)
-        at += n
-    if FEEDBACK:
-        spk = _read(pointer, at, lanes, mask, like)
-    return spk, syn, inh, mem
+from snntorch._kernels.cuda.memory import (
+    divide,
+    parameter,
+    read,
+    restore,
+    rounded,
+    save,
+    write,
+)
 
 
 @triton.jit
 def _cleared(times, state, STORED: tl.constexpr):
     """Return the state cleared as often as ``times`` says: 0, 1, or -1 to take one back."""
     state = tl.where(times == 1, 0, state)
-    return tl.where(times == -1, _round(state + state, STORED), state)
+    return tl.where(times == -1, rounded(state + state, STORED), state)
 
 
 @triton.jit
@@ -121,10 +58,10 @@ def _reset(
     elif RESET != "none":
         drop = tl.where(times == 0, 0, times * theta)
         if RESET == "soft":
-            drop = _round(beta * drop, STORED)
-        mem = _round(mem - drop, STORED)
+            drop = rounded(beta * drop, STORED)
+        mem = rounded(mem - drop, STORED)
         if MODEL == "alpha":
-            syn = _round(syn - _round(_divide(drop, tau), STORED), STORED)
+            syn = rounded(syn - rounded(divide(drop, tau), STORED), STORED)
     return syn, inh, mem
 
 
@@ -143,26 +80,26 @@ def _step(
         start = tl.where(fired == 1, 0, mem)
     back = tl.full(mem.shape, 0, mem.dtype)
     if FEEDBACK:
-        back = _round(V * spk, STORED)
+        back = rounded(V * spk, STORED)
     if MODEL == "leaky":
-        mem = _round(_round(beta * _kept(beta, start), STORED) + x, STORED)
+        mem = rounded(rounded(beta * _kept(beta, start), STORED) + x, STORED)
         if FEEDBACK:
-            mem = _round(mem + back, STORED)
+            mem = rounded(mem + back, STORED)
     else:
-        syn = _round(_round(alpha * _kept(alpha, syn), STORED) + x, STORED)
+        syn = rounded(rounded(alpha * _kept(alpha, syn), STORED) + x, STORED)
         if FEEDBACK:
-            syn = _round(syn + back, STORED)
+            syn = rounded(syn + back, STORED)
         if MODEL == "alpha":
-            inh = _round(_round(beta * _kept(beta, inh), STORED) - x, STORED)
-            mem = _round(tau * _round(syn + inh, STORED), STORED)
+            inh = rounded(rounded(beta * _kept(beta, inh), STORED) - x, STORED)
+            mem = rounded(tau * rounded(syn + inh, STORED), STORED)
         else:
-            mem = _round(_round(beta * _kept(beta, start), STORED) + syn, STORED)
+            mem = rounded(rounded(beta * _kept(beta, start), STORED) + syn, STORED)
     r_syn, r_inh, r_mem = syn, inh, mem
     if RESET != "zero_old":
         r_syn, r_inh, r_mem = _reset(
             fired, syn, inh, mem, theta, beta, tau, MODEL, RESET, STORED
         )  # fmt: skip
-    crossing = (_round(r_mem - theta, STORED) > 0).to(mem.dtype)
+    crossing = (rounded(r_mem - theta, STORED) > 0).to(mem.dtype)
     n_syn, n_inh, n_mem = r_syn, r_inh, r_mem
     if not DELAY:
         n_syn, n_inh, n_mem = _reset(
@@ -170,7 +107,7 @@ def _step(
         )
     return (
         fired, start, syn, inh, mem, r_syn, r_inh, r_mem,
-        crossing, _round(crossing * graded, STORED), n_syn, n_inh, n_mem,
+        crossing, rounded(crossing * graded, STORED), n_syn, n_inh, n_mem,
     )  # fmt: skip
 
 
@@ -206,35 +143,35 @@ def forward(
     lanes = tl.arange(0, BLOCK)
     mask = start + lanes < n
     like = tl.full((BLOCK,), 0, computed)
-    theta = _number(threshold_ptr, threshold_period, start, lanes, mask, like)
-    beta = _number(beta_ptr, beta_period, start, lanes, mask, like)
-    alpha = _number(alpha_ptr, alpha_period, start, lanes, mask, like)
-    tau = _number(tau_ptr, tau_period, start, lanes, mask, like)
-    V = _number(V_ptr, V_period, start, lanes, mask, like)
-    graded = _number(graded_ptr, graded_period, start, lanes, mask, like)
-    spk = _read(old_spk, start, lanes, mask, like)
-    syn = _read(old_syn, start, lanes, mask, like)
-    inh = _read(old_inh, start, lanes, mask, like)
-    mem = _read(old_mem, start, lanes, mask, like)
+    theta = parameter(threshold_ptr, threshold_period, start, lanes, mask, like)
+    beta = parameter(beta_ptr, beta_period, start, lanes, mask, like)
+    alpha = parameter(alpha_ptr, alpha_period, start, lanes, mask, like)
+    tau = parameter(tau_ptr, tau_period, start, lanes, mask, like)
+    V = parameter(V_ptr, V_period, start, lanes, mask, like)
+    graded = parameter(graded_ptr, graded_period, start, lanes, mask, like)
+    spk = read(old_spk, start, lanes, mask, like)
+    syn = read(old_syn, start, lanes, mask, like)
+    inh = read(old_inh, start, lanes, mask, like)
+    mem = read(old_mem, start, lanes, mask, like)
 
     at_x, at = start, start
     for _t in tl.range(0, steps, num_stages=4):
-        x = _read(x_ptr, at_x, lanes, mask, like)
+        x = read(x_ptr, at_x, lanes, mask, like)
         excess, spk, syn, inh, mem = _advance(
             x, spk, syn, inh, mem, theta, beta, alpha, tau, V, graded,
             MODEL, RESET, DELAY, FEEDBACK, stored,
         )  # fmt: skip
-        _write(spk_rows, at, lanes, spk, mask)
-        _write(syn_rows, at, lanes, syn, mask)
-        _write(inh_rows, at, lanes, inh, mask)
-        _write(mem_rows, at, lanes, mem, mask)
-        _write(excess_rows, at, lanes, excess, mask)
+        write(spk_rows, at, lanes, spk, mask)
+        write(syn_rows, at, lanes, syn, mask)
+        write(inh_rows, at, lanes, inh, mask)
+        write(mem_rows, at, lanes, mem, mask)
+        write(excess_rows, at, lanes, excess, mask)
         at_x += x_stride
         at += n
-    _write(last_spk, start, lanes, spk, mask)
-    _write(last_syn, start, lanes, syn, mask)
-    _write(last_inh, start, lanes, inh, mask)
-    _write(last_mem, start, lanes, mem, mask)
+    write(last_spk, start, lanes, spk, mask)
+    write(last_syn, start, lanes, syn, mask)
+    write(last_inh, start, lanes, inh, mask)
+    write(last_mem, start, lanes, mem, mask)
 
 
 # dS/dx of each surrogate, with its parameters p and q: `launch` finds it by the name of its class.
@@ -242,13 +179,13 @@ def forward(
 
 @triton.jit
 def slope_ATan(x, p, q):  # p = alpha / 2, q = pi / 2 alpha
-    return _divide(p, 1 + (q * x) * (q * x))
+    return divide(p, 1 + (q * x) * (q * x))
 
 
 @triton.jit
 def slope_FastSigmoid(x, p, q):
     root = p * tl.abs(x) + 1
-    return _divide(tl.full(x.shape, 1, x.dtype), root * root)
+    return divide(tl.full(x.shape, 1, x.dtype), root * root)
 
 
 @triton.jit
@@ -259,7 +196,7 @@ def slope_SparseFastSigmoid(x, p, q):
 @triton.jit
 def slope_Sigmoid(x, p, q):
     tail = tl.exp(-tl.abs(p * x))
-    return _divide(p * tail, (1 + tail) * (1 + tail))
+    return divide(p * tail, (1 + tail) * (1 + tail))
 
 
 @triton.jit
@@ -311,8 +248,8 @@ def _reset_back(
         if RESET == "soft":
             drop = beta * drop
         if MODEL == "alpha":
-            g_drop = g_drop - _divide(g_syn, tau)
-            d_tau = _divide(g_syn * drop, tau * tau)
+            g_drop = g_drop - divide(g_syn, tau)
+            d_tau = divide(g_syn * drop, tau * tau)
         if RESET == "soft":
             d_beta = g_drop * times * _finite(theta)
             g_drop = beta * g_drop
@@ -347,7 +284,7 @@ def _back(
         )  # fmt: skip
         g_crossing += g_times
     if SLOPE is not None:
-        slope = SLOPE(_round(r_mem - theta, STORED), p, q)
+        slope = SLOPE(rounded(r_mem - theta, STORED), p, q)
     through = g_crossing * slope
     d_theta -= through
     g_mem += through
@@ -413,48 +350,48 @@ def backward(
     lanes = tl.arange(0, BLOCK)
     mask = start + lanes < n
     like = tl.full((BLOCK,), 0, computed)
-    theta = _number(threshold_ptr, threshold_period, start, lanes, mask, like)
-    beta = _number(beta_ptr, beta_period, start, lanes, mask, like)
-    alpha = _number(alpha_ptr, alpha_period, start, lanes, mask, like)
-    tau = _number(tau_ptr, tau_period, start, lanes, mask, like)
-    V = _number(V_ptr, V_period, start, lanes, mask, like)
-    graded = _number(graded_ptr, graded_period, start, lanes, mask, like)
+    theta = parameter(threshold_ptr, threshold_period, start, lanes, mask, like)
+    beta = parameter(beta_ptr, beta_period, start, lanes, mask, like)
+    alpha = parameter(alpha_ptr, alpha_period, start, lanes, mask, like)
+    tau = parameter(tau_ptr, tau_period, start, lanes, mask, like)
+    V = parameter(V_ptr, V_period, start, lanes, mask, like)
+    graded = parameter(graded_ptr, graded_period, start, lanes, mask, like)
     p, q = tl.load(p_ptr) + like, tl.load(q_ptr) + like
-    spk = _read(old_spk, start, lanes, mask, like)
-    syn = _read(old_syn, start, lanes, mask, like)
-    inh = _read(old_inh, start, lanes, mask, like)
-    mem = _read(old_mem, start, lanes, mask, like)
+    spk = read(old_spk, start, lanes, mask, like)
+    syn = read(old_syn, start, lanes, mask, like)
+    inh = read(old_inh, start, lanes, mask, like)
+    mem = read(old_mem, start, lanes, mask, like)
 
     at_x, at = start, start
     for _segment in range(segments - 1):
-        at = _save(kept, at, n, lanes, mask, spk, syn, inh, mem, MODEL, FEEDBACK)
+        at = save(kept, at, n, lanes, mask, spk, syn, inh, mem, MODEL, FEEDBACK)
         for _t in tl.range(0, length, num_stages=4):
-            x = _read(x_ptr, at_x, lanes, mask, like)
+            x = read(x_ptr, at_x, lanes, mask, like)
             _excess, spk, syn, inh, mem = _advance(
                 x, spk, syn, inh, mem, theta, beta, alpha, tau, V, graded,
                 MODEL, RESET, DELAY, FEEDBACK, stored,
             )  # fmt: skip
             at_x += x_stride
-    first = _save(kept, at, n, lanes, mask, spk, syn, inh, mem, MODEL, FEEDBACK)
+    first = save(kept, at, n, lanes, mask, spk, syn, inh, mem, MODEL, FEEDBACK)
     tl.debug_barrier()  # what one thread wrote another may read
 
     d_x, d_theta, d_beta, d_alpha, d_tau, d_V, d_graded = like, like, like, like, like, like, like
-    g_spk = _read(last_spk, start, lanes, mask, like)
-    g_syn = _read(last_syn, start, lanes, mask, like)
-    g_inh = _read(last_inh, start, lanes, mask, like)
-    g_mem = _read(last_mem, start, lanes, mask, like)
+    g_spk = read(last_spk, start, lanes, mask, like)
+    g_syn = read(last_syn, start, lanes, mask, like)
+    g_inh = read(last_inh, start, lanes, mask, like)
+    g_mem = read(last_mem, start, lanes, mask, like)
     end = (steps - 1).to(tl.int64)
     at_row = start + end * n
     at_spk, at_syn = start + end * spk_stride, start + end * syn_stride
     at_inh, at_mem = start + end * inh_stride, start + end * mem_stride
     count = steps - (segments - 1) * length
     for _segment in range(segments):
-        spk, syn, inh, mem = _restore(kept, at, n, lanes, mask, like, MODEL, FEEDBACK)
+        spk, syn, inh, mem = restore(kept, at, n, lanes, mask, like, MODEL, FEEDBACK)
         at -= width
         here, ahead = first, at_x
         for _t in tl.range(0, count, num_stages=4):
-            here = _save(kept, here, n, lanes, mask, spk, syn, inh, mem, MODEL, FEEDBACK)
-            x = _read(x_ptr, ahead, lanes, mask, like)
+            here = save(kept, here, n, lanes, mask, spk, syn, inh, mem, MODEL, FEEDBACK)
+            x = read(x_ptr, ahead, lanes, mask, like)
             _excess, spk, syn, inh, mem = _advance(
                 x, spk, syn, inh, mem, theta, beta, alpha, tau, V, graded,
                 MODEL, RESET, DELAY, FEEDBACK, stored,
@@ -464,13 +401,13 @@ def backward(
         for _t in tl.range(0, count, num_stages=2):
             here -= width
             ahead -= x_stride
-            spk, syn, inh, mem = _restore(kept, here, n, lanes, mask, like, MODEL, FEEDBACK)
-            x = _read(x_ptr, ahead, lanes, mask, like)
-            g_spk += _read(spk_rows, at_spk, lanes, mask, like)
-            g_syn += _read(syn_rows, at_syn, lanes, mask, like)
-            g_inh += _read(inh_rows, at_inh, lanes, mask, like)
-            g_mem += _read(mem_rows, at_mem, lanes, mask, like)
-            slope = _read(slopes, at_row, lanes, mask, like)
+            spk, syn, inh, mem = restore(kept, here, n, lanes, mask, like, MODEL, FEEDBACK)
+            x = read(x_ptr, ahead, lanes, mask, like)
+            g_spk += read(spk_rows, at_spk, lanes, mask, like)
+            g_syn += read(syn_rows, at_syn, lanes, mask, like)
+            g_inh += read(inh_rows, at_inh, lanes, mask, like)
+            g_mem += read(mem_rows, at_mem, lanes, mask, like)
+            slope = read(slopes, at_row, lanes, mask, like)
             (
                 g_x, g_spk, g_syn, g_inh, g_mem,
                 e_theta, e_beta, e_alpha, e_tau, e_V, e_graded,
@@ -482,7 +419,7 @@ def backward(
             if CONSTANT:
                 d_x += g_x
             else:
-                _write(x_grad, at_row, lanes, g_x, mask)
+                write(x_grad, at_row, lanes, g_x, mask)
             d_theta += e_theta
             d_beta += e_beta
             d_alpha += e_alpha
@@ -498,14 +435,14 @@ def backward(
         at_x = at_x - length.to(tl.int64) * x_stride
         count = length
     if CONSTANT:
-        _write(x_grad, start, lanes, d_x, mask)
-    _write(spk_grad, start, lanes, g_spk, mask)
-    _write(syn_grad, start, lanes, g_syn, mask)
-    _write(inh_grad, start, lanes, g_inh, mask)
-    _write(mem_grad, start, lanes, g_mem, mask)
-    _write(threshold_grad, start, lanes, d_theta, mask)
-    _write(beta_grad, start, lanes, d_beta, mask)
-    _write(alpha_grad, start, lanes, d_alpha, mask)
-    _write(tau_grad, start, lanes, d_tau, mask)
-    _write(V_grad, start, lanes, d_V, mask)
-    _write(graded_grad, start, lanes, d_graded, mask)
+        write(x_grad, start, lanes, d_x, mask)
+    write(spk_grad, start, lanes, g_spk, mask)
+    write(syn_grad, start, lanes, g_syn, mask)
+    write(inh_grad, start, lanes, g_inh, mask)
+    write(mem_grad, start, lanes, g_mem, mask)
+    write(threshold_grad, start, lanes, d_theta, mask)
+    write(beta_grad, start, lanes, d_beta, mask)
+    write(alpha_grad, start, lanes, d_alpha, mask)
+    write(tau_grad, start, lanes, d_tau, mask)
+    write(V_grad, start, lanes, d_V, mask)
+    write(graded_grad, start, lanes, d_graded, mask)
