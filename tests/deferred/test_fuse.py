@@ -391,3 +391,16 @@ def test_memory_is_bounded_on_request() -> None:
     ((_, lines),) = [(1, [n for (w, _), n in report_of(net).lines.items() if w == "Leaky"])]
     assert sum(lines) == 40
     assert report_of(net).runs >= 4 * 3
+
+
+def test_what_is_known_changes_with_the_value() -> None:
+    class Asks(Net):
+        def forward(self, x: Tensor) -> Any:
+            x = x * 2
+            x.requires_grad_()
+            (grad,) = torch.autograd.grad(self.fc1(x).sum(), x)
+            return x.requires_grad, grad
+
+    flag, grad = snn.fuse(Asks())(torch.rand(4, 5))
+    assert flag is True
+    assert type(grad) is Tensor

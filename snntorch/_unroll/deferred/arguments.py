@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from snntorch._unroll.deferred.placeholder import Deferred, Meta, Slot
 _CONSTANTS = frozenset(
     (
         *(int, float, bool, str, complex, type(None), type(Ellipsis)),
-        *(torch.dtype, torch.device, torch.memory_format, torch.layout),
+        *(torch.dtype, torch.device, torch.memory_format, torch.layout, FunctionType),
     )
 )
 

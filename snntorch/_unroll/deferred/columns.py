@@ -101,9 +101,9 @@ class Operation(Column):
         alone: Whether each call has to be one of its own.
     """
 
-    def __init__(self, func: Any, spec: Any, mode: Mode, several: bool, alone: bool) -> None:
+    def __init__(self, func: Any, spec: Any, mode: Mode, alone: bool) -> None:
         super().__init__(mode)
-        self.func, self.spec, self.several, self.alone = func, spec, several, alone
+        self.func, self.spec, self.alone = func, spec, alone
 
 
 class Rows(Column):

@@ -42,7 +42,15 @@ HEAVY = frozenset(
         *(torch.matmul, torch.bmm, torch.mm, Tensor.matmul, Tensor.bmm, Tensor.mm),
     )
 )
-_MODULES = ("torch", "torch.nn.functional", "torch._C._nn", "torch._C", "torch._VF", None)
+_MODULES = (
+    "torch",
+    "torch.functional",
+    "torch.nn.functional",
+    "torch._C._nn",
+    "torch._C",
+    "torch._VF",
+    None,
+)
 
 
 @functools.cache
@@ -100,7 +108,7 @@ def anew(func: Any) -> Any:
     ):
         return None
     found = getattr(Tensor, name[:-1], None)
-    return found if found is not None and can_wait(found) else None
+    return found if callable(found) and can_wait(found) else None
 
 
 #: What begins as the names of in-place operators do, and writes nothing.

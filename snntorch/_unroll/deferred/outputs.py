@@ -14,13 +14,13 @@ from snntorch._unroll.deferred.functions import DROPOUTS
 from snntorch._unroll.deferred.placeholder import Deferred, Meta
 
 #: Outputs by function, arguments and what those are: asked of torch once.
-_KNOWN: dict[Any, tuple[tuple[Meta, ...], bool, bool]] = {}
+_KNOWN: dict[Any, tuple[tuple[Meta, ...], Any, bool]] = {}
 
 
 def outputs_of(
     func: Any, spec: Any, operands: list[Operand], mode: Mode, args: Any, kwargs: Any
-) -> tuple[tuple[Meta, ...], bool, bool] | None:
-    """Return what a function gives, whether that is several, and whether it is a view.
+) -> tuple[tuple[Meta, ...], Any, bool] | None:
+    """Return what a function gives, in what if that is several, and whether it is a view.
 
     Torch is asked, by an example, where the like was not noted before.
     """
@@ -35,7 +35,7 @@ def outputs_of(
 
 def _asked(func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Any:
     if func in DROPOUTS:
-        return (meta_of(operands[0]),), False, False
+        return (meta_of(operands[0]),), None, False
 
     def example(one: Any) -> Any:
         if type(one) is not Deferred:
@@ -47,13 +47,13 @@ def _asked(func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Any:
 
     like_args, like_kwargs = tree_map(example, (args, kwargs))
     out = func(*like_args, **like_kwargs)
-    several = isinstance(out, (tuple, list))
-    outs = tuple(out) if several else (out,)
-    if type(out) not in (Tensor, tuple) or not all(type(one) is Tensor for one in outs):
+    kind = type(out) if isinstance(out, (tuple, list)) else None
+    outs = (out,) if kind is None else tuple(out)
+    if not all(type(one) is Tensor for one in outs):
         return None
     places = {
         one.untyped_storage().data_ptr() for one in flat(like_args) if isinstance(one, Tensor)
     }
     is_view = any(one.untyped_storage().data_ptr() in places for one in outs if one.numel())
     metas = tuple(Meta(one.shape, one.dtype, one.device, one.requires_grad) for one in outs)
-    return metas, several, is_view
+    return metas, kind, is_view

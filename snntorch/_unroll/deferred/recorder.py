@@ -173,14 +173,14 @@ class Recorder(TorchFunctionMode):
         found = outputs_of(func, spec, operands, mode, args, kwargs)
         if found is None:
             return self._now(func, args, kwargs)
-        metas, several, is_view = found
+        metas, kind, is_view = found
         by_id = func is torch.nn.functional.batch_norm
         if by_id and self._updates(args, kwargs, operands[0]):
             return self._note(func, spec, operands, args, kwargs, alone)
         key = (func, spec, mode, tuple([identity_of(one, by_id) for one in operands]), alone)
         column = self._columns.get(key)
         if column is None:
-            column = self._columns[key] = Operation(func, spec, mode, several, alone)
+            column = self._columns[key] = Operation(func, spec, mode, alone)
             self._pending.append(column)
         outs = self._outs(column, operands, metas)
         if is_view:
@@ -189,7 +189,7 @@ class Recorder(TorchFunctionMode):
                 assert base is not None
                 out.origin = View(base, func, args, kwargs)
                 base.views = [*(base.views or ()), weakref.ref(out)]
-        return tuple(outs) if several else outs[0]
+        return outs[0] if kind is None else kind(outs)
 
     def _outs(self, column: Column, operands: list[Operand], metas: Any) -> list[Deferred]:
         """Add a node to a column; returns placeholders of what it gives."""
@@ -314,10 +314,15 @@ class Recorder(TorchFunctionMode):
     def _now(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run a function of the values."""
         self.flush(f"{name_of(func)} needs a value")
-        if args and type(args[0]) is Deferred and writes(func):
-            self._own_memory(args[0])
+        target = args[0] if args and type(args[0]) is Deferred and writes(func) else None
+        if target is not None:
+            self._own_memory(target)
         args, kwargs = tree_map(value_of, (args, kwargs))
-        return func(*args, **kwargs)
+        out = func(*args, **kwargs)
+        if target is None or out is not args[0]:
+            return out
+        target.slot = known(out)  # what is known of it may have changed
+        return target
 
     def _own_memory(self, target: Deferred) -> None:
         """Give a placeholder and its views memory that they share with nobody else."""
