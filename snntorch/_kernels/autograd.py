@@ -191,12 +191,22 @@ class _Unroll(torch.autograd.Function):
 # --- the same for the compiler: an operator takes tensors, numbers and text ---------------
 
 
-@torch.library.custom_op("snntorch::unroll", mutates_args=())
+# schemas are written out, as older versions of torch cannot read them off annotations
+@torch.library.custom_op(
+    "snntorch::unroll",
+    mutates_args=(),
+    schema="(Tensor x, Tensor[] tensors, SymInt steps, str call) -> Tensor[]",
+)
 def _op(x: Tensor, tensors: Sequence[Tensor], steps: int, call: str) -> list[Tensor]:
     return _forward(Call.decode(call), x, steps, tensors)
 
 
-@torch.library.custom_op("snntorch::unroll_backward", mutates_args=())
+@torch.library.custom_op(
+    "snntorch::unroll_backward",
+    mutates_args=(),
+    schema="(Tensor x, Tensor[] tensors, SymInt steps, str call, Tensor[] grads, bool[] given)"
+    " -> Tensor[]",
+)
 def _backward_op(
     x: Tensor,
     tensors: Sequence[Tensor],
