@@ -121,3 +121,10 @@ def watch_functions(watch: Callable[[Any, tuple[Any, ...]], tuple[bool, Any]]) -
         return found if done else original(cls, *found, **kwargs)
 
     torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment, method-assign]
+
+
+def memory_of(tensor: Any) -> int:
+    """Return where a tensor's memory begins, whatever part of it is seen; 0 where it has none."""
+    if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
+        return 0
+    return tensor.untyped_storage().data_ptr()

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_count
-from snntorch._neurons._deferral import recorder
 from snntorch._neurons._unroll import (
     Sequence,
     describe,
@@ -22,9 +21,9 @@ from snntorch._neurons._unroll import (
     unroll_neuron,
 )
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._torch import is_hooked, is_traced, is_transformed, places_of, tree_map
+from snntorch._torch import is_hooked, places_of, tree_map
 from snntorch._unroll.deferred.fuse import Fused
-from snntorch._unroll.deferred.recorder import Recorder
+from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.folding import fold, is_random, why_not
 
 __all__ = ["Plan", "Stage", "plan", "unroll"]
@@ -359,11 +358,10 @@ def _is_deferred(stage: Stage) -> bool:
 
     Hooks are called at each step with what a step gives.
     """
-    quiet = recorder() is None and not (is_traced() or is_transformed())
     own = not isinstance(stage.module, SpikingNeuron) and not is_hooked(stage.module)
     parts = stage.module.modules()
     spiking = any(isinstance(part, SpikingNeuron) for part in parts)
-    return stage.kind == "loop" and quiet and own and spiking
+    return stage.kind == "loop" and can_note() and own and spiking
 
 
 def _expect_tensor_between(before: Stage, stage: Stage, value: Any) -> None:

@@ -284,6 +284,71 @@ class Program(nn.Module):
 
         return step
 
+    def do_edit_states(self, draw: random.Random) -> Step:
+        source, which = draw.choice(self.names), draw.randrange(4)
+        lif = self.own(snn.Leaky(0.8, threshold=0.4, init_hidden=which > 1))
+        name = self.new(f"states edited {which}({source})")
+
+        def step(v: dict[str, Any], t: int) -> None:
+            if which > 1:
+                if t == 0:
+                    lif.mem = torch.zeros_like(v["x"])
+                if which == 2:
+                    lif.mem += 0.1 * v[source]
+                else:
+                    lif.mem[:, 0] = v[source][:, 1]
+                v[name] = lif(v[source])
+                return
+            mem = v.get(f"{name} mem", torch.zeros(BATCH, FEATURES, dtype=v["x"].dtype))
+            if which == 0:
+                mem += 0.1 * v[source]
+            else:
+                mem[0] = v[source][1]
+            v[name], v[f"{name} mem"] = lif(v[source], mem)
+
+        return step
+
+    def do_memory(self, draw: random.Random) -> Step:
+        source, which = draw.choice(self.names), draw.randrange(5)
+        name = self.new(f"memory {which}({source})")
+
+        def step(v: dict[str, Any], t: int) -> None:
+            if t == 0:
+                v[f"{name} all"] = torch.zeros(self.steps + 1, *v["x"].shape, dtype=v["x"].dtype)
+            memory = v[f"{name} all"]
+            value = v[source].detach() if which < 4 else v[source]
+            if which == 0:
+                memory[t + 1] = memory[t] * 0.5 + value
+            elif which == 1:
+                row = memory[t + 1]
+                row += value
+            elif which == 2:
+                memory[t + 1].copy_(value)
+            elif which == 3:
+                memory[t + 1 :] += value
+            else:
+                memory = memory.clone()
+                memory[t + 1] = value
+                v[f"{name} all"] = memory
+            v[name] = memory[t + 1] + memory[t] - memory.flatten(1).mean()
+
+        return step
+
+    def do_print(self, draw: random.Random) -> Step:
+        source = draw.choice(self.names)
+        name = self.new(f"sum of {source}, looked at without gradient")
+
+        def step(v: dict[str, Any], t: int) -> None:
+            if t == 0:
+                v[f"{name} sum"] = torch.zeros_like(v["x"])
+            v[f"{name} sum"] += v[source]
+            v[name] = v[f"{name} sum"] * 0.2
+            if t == 2:
+                with torch.no_grad():
+                    str(v[f"{name} sum"])
+
+        return step
+
     def do_own_neuron(self, draw: random.Random) -> Step:
         source, spike = draw.choice(self.names), surrogate.atan()
         name = self.new(f"neuron of one's own({source})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import pickle
@@ -90,6 +91,10 @@ def test_a_fused_net_is_the_same_net() -> None:
 def test_what_cannot_be_fused() -> None:
     with pytest.raises(TypeError, match=r"fuse expected a torch\.nn\.Module, but got function"):
         snn.fuse(lambda x: x)  # type: ignore[type-var]
+    with pytest.raises(TypeError, match=r"unfuse expected a torch\.nn\.Module, but got int"):
+        snn.unfuse(3)  # type: ignore[type-var]
+    with pytest.raises(TypeError, match=r"(?s)fuse expected a net in Python.*TorchScript"):
+        snn.fuse(torch.jit.trace(nn.ReLU(), torch.ones(2)))
     with pytest.raises(ValueError, match="chunk"):
         snn.fuse(Net(), chunk=0)
     with pytest.raises(ValueError, match="chunk"):
@@ -404,3 +409,114 @@ def test_what_is_known_changes_with_the_value() -> None:
     flag, grad = snn.fuse(Asks())(torch.rand(4, 5))
     assert flag is True
     assert type(grad) is Tensor
+
+
+def test_a_forward_that_was_set_on_the_net_stays() -> None:
+    net, x = Net(), torch.rand(4, 5)
+    own = vars(net)["forward"] = lambda x: net.fc1(x) * 2
+    want = net(x)
+    assert torch.equal(snn.fuse(snn.fuse(net))(x), want)
+    assert report_of(net).noted == 2
+    assert vars(snn.unfuse(net))["forward"] is own
+
+
+def test_a_context_in_a_context_belongs_to_the_outer() -> None:
+    net, x = hidden(), torch.rand(3, 5)
+    want = [net(x) for _ in range(STEPS)]
+    utils.reset(net)
+    with snn.deferred() as outer:
+        got = [net(x) for _ in range(2)]
+        with snn.deferred() as inner:
+            got += [net(x) for _ in range(2)]
+        got += [net(x) for _ in range(2)]
+    assert all(torch.equal(one, other) for one, other in zip(got, want, strict=True))
+    assert (inner.report.noted, outer.report.noted) == (0, 2 * STEPS)
+
+
+def test_transforms_run_the_loop() -> None:
+    net, x = Net(), torch.rand(4, 5)
+    want = torch.func.vmap(lambda one: net(one.unsqueeze(0))[1])(x)
+    snn.fuse(net)
+    assert torch.equal(torch.func.vmap(lambda one: net(one.unsqueeze(0))[1])(x), want)
+    assert report_is_none(net)
+
+
+def report_is_none(net: nn.Module) -> bool:
+    return net.forward.report is None  # type: ignore[union-attr]
+
+
+def test_an_optimizer_in_the_context() -> None:
+    nets, found = [Net(), Net()], []
+    nets[1].load_state_dict(nets[0].state_dict())
+    x = torch.rand(4, 5)
+    for net, context in zip(nets, (contextlib.nullcontext(), snn.deferred()), strict=True):
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+        with context:
+            before = net.fc2(net.fc1(x))
+            for _ in range(3):
+                optimizer.zero_grad()
+                net(x)[1].sum().backward()
+                optimizer.step()
+            found.append([before.detach() + 0, *(p.detach().clone() for p in net.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one + 0, other)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda net, x: net.fc1.weight.data.mul_(0.5),
+        lambda net, x: torch._foreach_mul_([net.fc2.bias, net.fc1.weight], 0.5),
+        lambda net, x: torch.mul(net.fc1.weight, 0.5, out=net.fc1.weight),
+        lambda net, x: x.add_(1.0),
+        lambda net, x: x[0].add_(1.0),
+    ],
+)
+def test_what_waits_reads_what_was_there(write: Any) -> None:
+    torch.manual_seed(5)
+    found = []
+    for context in (contextlib.nullcontext(), snn.deferred()):
+        torch.manual_seed(6)
+        net, x = Net(), torch.rand(4, 5)
+        with context, torch.no_grad():
+            out = net.fc1(x), net.fc1(x[0:1]), net.fc1(x[1])
+            write(net, x)
+            out += (net.fc1(x),)
+        found.append([one + 0 for one in out])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_values_decide_where_an_example_would_mislead() -> None:
+    calls: list[Tensor] = []
+
+    class Picky(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            assert x.abs().max() > 0
+            calls.append(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Tensor:
+            return grad * 2
+
+    class Asks(Net):
+        def forward(self, x: Tensor) -> Any:
+            gram = x.t() @ x + torch.eye(5)
+            return Picky.apply(torch.linalg.cholesky(gram))
+
+    net, x = Asks(), torch.rand(4, 5)
+    assert torch.equal(snn.fuse(net)(x), snn.unfuse(net)(x))
+    assert len(calls) == 2
+
+
+def test_leftover_placeholders_can_be_written_to() -> None:
+    net, x = hidden(), torch.rand(3, 5)
+    want = [net(x) for _ in range(3)]
+    utils.reset(net)
+    with snn.deferred():
+        got = [net(x) for _ in range(3)]
+    got[0] += 1
+    got[1].mul_(2)
+    for one, other in zip(got, (want[0] + 1, want[1] * 2, want[2]), strict=True):
+        assert torch.equal(one, other)

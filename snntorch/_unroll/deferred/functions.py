@@ -123,3 +123,12 @@ def writes(func: Any) -> bool:
         return name.endswith("_")
     in_place = name.startswith("__i") and name not in _NO_WRITES
     return in_place or name in ("__setitem__", "__set__")
+
+
+def written(func: Any, tensors: list[Any], kwargs: dict[str, Any]) -> list[Any]:
+    """Return those of a function's tensors that it writes to."""
+    if not writes(func):
+        out = kwargs.get("out")
+        return [*out] if isinstance(out, (tuple, list)) else [] if out is None else [out]
+    # those of many, such as an optimizer's, may write to all that they take
+    return tensors if func.__name__.startswith("_f") else tensors[:1]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from snntorch._checks import expect, expect_count
-from snntorch._neurons._deferral import recorder
-from snntorch._torch import is_traced, is_transformed, tree_map
-from snntorch._unroll.deferred.recorder import Recorder
+from snntorch._torch import tree_map
+from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.deferred.report import Report
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -27,6 +28,8 @@ class Fused:
 
     def __init__(self, net: nn.Module, chunk: int | None = None) -> None:
         self.net, self.chunk = net, chunk
+        #: What was set as ``forward`` on the net itself, if anything was.
+        self.own = net.__dict__.get("forward")
         self.report: Report | None = None
         self.failed = 0
 
@@ -37,12 +40,12 @@ class Fused:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the net."""
-        forward = type(self.net).forward
-        if self.gave_up or recorder() is not None or is_traced() or is_transformed():
-            return forward(self.net, *args, **kwargs)
+        forward = self.own or partial(type(self.net).forward, self.net)
+        if self.gave_up or not can_note():
+            return forward(*args, **kwargs)
         with Recorder(self.chunk) as noted:
             given, named = tree_map(noted.wrap, (args, kwargs))
-            out = forward(self.net, *given, **named)
+            out = forward(*given, **named)
             noted.flush()
         self.report = noted.report
         self.failed = 0 if noted.report.pays else self.failed + 1
@@ -67,7 +70,7 @@ def fuse(net: Net, *, chunk: int | None = None) -> Net:
         The same module.
 
     Raises:
-        TypeError: If ``net`` is not a module.
+        TypeError: If ``net`` is not a module, or one of TorchScript.
 
     Note:
         Values that the program itself looks at (``if``, ``print``, ``.item()``) are computed at
@@ -93,19 +96,34 @@ def fuse(net: Net, *, chunk: int | None = None) -> Net:
         >>> net(torch.rand(3, 4)).shape
         torch.Size([10, 3, 2])
     """
-    got = type(net).__name__
-    expect(isinstance(net, nn.Module), "fuse", "a torch.nn.Module", got, error=TypeError)
+    _expect_module("fuse", net)
+    scripted = isinstance(net, torch.jit.ScriptModule)
+    hint = "Fuse the net first, and leave torch.jit out: it records one step's operations."
+    expect(not scripted, "fuse", "a net in Python", "one of TorchScript", hint, TypeError)
     if chunk is not None:
         expect_count("fuse", "chunk", chunk)
-    net.__dict__["forward"] = Fused(net, chunk)
+    net.__dict__["forward"] = Fused(unfuse(net), chunk)
     return net
 
 
 def unfuse(net: Net) -> Net:
-    """Undo :func:`fuse`; returns the same module."""
-    if isinstance(net.__dict__.get("forward"), Fused):
+    """Undo :func:`fuse`; returns the same module.
+
+    Raises:
+        TypeError: If ``net`` is not a module.
+    """
+    _expect_module("unfuse", net)
+    fused = net.__dict__.get("forward")
+    if isinstance(fused, Fused):
         del net.__dict__["forward"]
+        if fused.own is not None:
+            net.__dict__["forward"] = fused.own
     return net
+
+
+def _expect_module(owner: str, net: object) -> None:
+    got = type(net).__name__
+    expect(isinstance(net, nn.Module), owner, "a torch.nn.Module", got, error=TypeError)
 
 
 def deferred(*, chunk: int | None = None) -> Recorder:

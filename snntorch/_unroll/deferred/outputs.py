@@ -18,22 +18,39 @@ _KNOWN: dict[Any, tuple[tuple[Meta, ...], Any, bool]] = {}
 
 
 def outputs_of(
-    func: Any, spec: Any, operands: list[Operand], mode: Mode, args: Any, kwargs: Any
+    func: Any,
+    spec: Any,
+    operands: list[Operand],
+    mode: Mode,
+    args: Any,
+    kwargs: Any,
+    alone: bool = False,
 ) -> tuple[tuple[Meta, ...], Any, bool] | None:
     """Return what a function gives, in what if that is several, and whether it is a view.
 
-    Torch is asked, by an example, where the like was not noted before.
+    It is asked, by an example, where the like was not noted before. None if that fails: the
+    values decide, or the program is wrong, and so it will be told.
     """
     metas = tuple([meta_of(one) for one in operands])
     key = (func, spec, metas, mode)
-    if key not in _KNOWN:
+    if key in _KNOWN:
+        return _KNOWN[key]
+    try:
+        found = _asked(func, operands, args, kwargs)
+    except Exception:
+        return None
+    if (
+        found is not None and not alone
+    ):  # what a program makes anew each time must not be kept alive
         if len(_KNOWN) > 10_000:
             _KNOWN.clear()
-        _KNOWN[key] = _asked(func, operands, args, kwargs)
-    return _KNOWN[key]
+        _KNOWN[key] = found
+    return found
 
 
-def _asked(func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Any:
+def _asked(
+    func: Any, operands: list[Operand], args: Any, kwargs: Any
+) -> tuple[tuple[Meta, ...], Any, bool] | None:
     if func in DROPOUTS:
         return (meta_of(operands[0]),), None, False
 

@@ -67,7 +67,7 @@ def known(tensor: Tensor) -> Slot:
 class View(NamedTuple):
     """How a value came out of the memory of another one."""
 
-    base: Deferred
+    base: Tensor
     func: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -93,9 +93,10 @@ class Deferred(Tensor):
     def __torch_function__(
         cls, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run a function of the values: whoever records was asked before."""
-        args, kwargs = tree_map(value_of, (args, kwargs or {}))
-        return func(*args, **kwargs)
+        """Run a function of the values, as nobody notes any more."""
+        found: list[Deferred] = []
+        tree_map(lambda one: found.append(one) if type(one) is Deferred else None, (args, kwargs))
+        return found[0].recorder.now(func, args, kwargs or {})
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]

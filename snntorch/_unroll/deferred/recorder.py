@@ -15,6 +15,9 @@ from snntorch import surrogate
 from snntorch._neurons._deferral import RECORDERS, recorder
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import (
+    is_traced,
+    is_transformed,
+    memory_of,
     no_torch_function,
     tree_map,
     watch_functions,
@@ -38,7 +41,8 @@ from snntorch._unroll.deferred.columns import (
     Operation,
     Rows,
 )
-from snntorch._unroll.deferred.functions import HEAVY, anew, can_wait, writes
+from snntorch._unroll.deferred.functions import HEAVY, anew, can_wait, writes, written
+from snntorch._unroll.deferred.late import Late
 from snntorch._unroll.deferred.outputs import outputs_of
 from snntorch._unroll.deferred.placeholder import (
     FOREIGN,
@@ -60,6 +64,11 @@ _COUNTED = (Tensor.__getitem__, torch.where, Tensor.where)
 _ROWS = (Tensor.__getitem__, Tensor.unbind, Tensor.__iter__, torch.unbind)
 
 
+def can_note() -> bool:
+    """Return whether nobody notes already, nor records or transforms what is run."""
+    return recorder() is None and not (is_traced() or is_transformed())
+
+
 class Recorder(TorchFunctionMode):
     """Notes operations; see `snntorch._unroll.deferred`.
 
@@ -69,13 +78,11 @@ class Recorder(TorchFunctionMode):
 
     def __init__(self, chunk: int | None = None) -> None:
         super().__init__()
-        self.chunk, self.report = chunk, Report()
+        self.chunk, self.report, self._notes = chunk, Report(), False
         self._order = itertools.count()
         self._columns: dict[Any, Column] = {}
         self._pending: list[Column] = []
-        #: Tensors that are there, but for which a later value waits, by their id.
-        self._rebound: dict[int, tuple[Tensor, Deferred]] = {}
-        self._writes: dict[int, tuple[Tensor, list[tuple[Any, Operand]]]] = {}
+        self._late = Late()
         self._neurons: dict[int, SpikingNeuron] = {}
         #: Tensors that waiting operations take, and statistics that they update.
         self._held: dict[int, Tensor] = {}
@@ -84,11 +91,15 @@ class Recorder(TorchFunctionMode):
     # --- the region ---------------------------------------------------------------------
 
     def __enter__(self) -> Recorder:
-        RECORDERS[get_ident()] = self
-        super().__enter__()  # type: ignore[no-untyped-call]
+        self._notes = can_note()
+        if self._notes:
+            RECORDERS[get_ident()] = self
+            super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if not self._notes:
+            return
         super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
         del RECORDERS[get_ident()]
         try:
@@ -128,14 +139,15 @@ class Recorder(TorchFunctionMode):
         placed: list[Any] = []
         spec = (form_of(args, operands, placed), form_of(tuple(kwargs.items()), operands, placed))
         waits = any(type(one) is Deferred for one in placed)
-        if self._rebound or self._writes or self._updated:
+        if self._late or self._updated:
             waits = self._look_up(func, operands, placed) or waits
         if not waits and func not in HEAVY:
             rows = func is Tensor.__getitem__ and args[0].is_floating_point()
             found = self._rows(func, args, kwargs) if rows else None
-            if found is None and placed and writes(func):
-                self._before_writing(func, placed[0])
-            return func(*args, **kwargs) if found is None else found
+            if found is not None:
+                return found
+            self._before_writing(func, written(func, placed, kwargs))
+            return func(*args, **kwargs)
         if func in _ROWS:
             found = self._rows(func, args, kwargs)
             if found is not None:
@@ -148,16 +160,16 @@ class Recorder(TorchFunctionMode):
             and any(one.dtype is torch.bool for one in placed)
         )
         if counted or not can_wait(func) or "out" in kwargs or is_unknown(spec):
-            return self._now(func, args, kwargs)
+            return self.now(func, args, kwargs)
         return self._note(func, spec, operands, args, kwargs)
 
-    def _before_writing(self, func: Any, target: Any) -> None:
+    def _before_writing(self, func: Any, targets: list[Any]) -> None:
         """Run what waits, if it reads the memory that is about to be written to."""
-        if self._held and self._pending and isinstance(target, Tensor):
+        if targets and self._held and self._pending:
             with no_torch_function():
-                memory = target.untyped_storage().data_ptr()
-                held = {one.untyped_storage().data_ptr() for one in self._held.values()}
-            if memory in held:
+                held = {memory_of(one) for one in self._held.values()}
+                shared = held.intersection(map(memory_of, targets))
+            if shared:
                 self.flush(f"{name_of(func)} writes to a tensor that waiting operations read")
 
     def _note(
@@ -170,9 +182,9 @@ class Recorder(TorchFunctionMode):
         alone: bool = False,
     ) -> Any:
         mode = mode_now()
-        found = outputs_of(func, spec, operands, mode, args, kwargs)
+        found = outputs_of(func, spec, operands, mode, args, kwargs, alone)
         if found is None:
-            return self._now(func, args, kwargs)
+            return self.now(func, args, kwargs)
         metas, kind, is_view = found
         by_id = func is torch.nn.functional.batch_norm
         if by_id and self._updates(args, kwargs, operands[0]):
@@ -225,10 +237,12 @@ class Recorder(TorchFunctionMode):
             mode = mode_now()
             column = self._columns[key] = Rows(operand, mode)
             self._pending.append(column)
+            if isinstance(operand, Tensor):
+                self._held[id(operand)] = operand
         meta = Meta(base.shape[1:], base.dtype, base.device, base.requires_grad)
         row = Deferred.of(Slot(column, 0, index, meta), self)
+        row.origin = View(base, Tensor.__getitem__, (base, index), {})
         if type(base) is Deferred:
-            row.origin = View(base, Tensor.__getitem__, (base, index), {})
             base.views = [*(base.views or ()), weakref.ref(row)]
         return row
 
@@ -237,18 +251,18 @@ class Recorder(TorchFunctionMode):
     def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Give a placeholder another value; a tensor that is there gets it at the end."""
         target, other = args[0], anew(func)
-        if func is Tensor.__setitem__ and self._write_later(*args):
+        if func is Tensor.__setitem__ and self._late.write_row(*args):
             return None
         if other is not None and self._is_alone(target):
-            current = self._current(target)
+            current = self._late.current(target)
             new = self.__torch_function__(other, (), (current, *args[1:]), kwargs)
             if type(new) is Deferred and (new.shape, new.dtype) == (target.shape, target.dtype):
                 if type(target) is Deferred:
                     target.slot = new.slot
                 else:
-                    self._rebound[id(target)] = (target, new)
+                    self._late.rebind(target, new)
                 return target
-        return self._now(func, args, kwargs)
+        return self.now(func, args, kwargs)
 
     def _is_alone(self, target: Any) -> bool:
         """Return whether a tensor's memory is its own, and nothing forbids to write to it."""
@@ -269,49 +283,30 @@ class Recorder(TorchFunctionMode):
                 return True
         return False
 
-    def _current(self, tensor: Any) -> Any:
-        found = self._rebound.get(id(tensor))
-        return tensor if found is None else found[1]
-
-    def _write_later(self, target: Tensor, index: Any, value: Any) -> bool:
-        """Note that rows are written to a tensor, if that is all; returns whether it was."""
-        if type(target) is not Tensor or type(index) is not int or target._base is not None:  # noqa: SLF001
-            return False
-        if id(target) in self._rebound:
-            return False
-        if (
-            type(value) is not Deferred
-            or value.shape != target.shape[1:]
-            or value.dtype != target.dtype
-        ):
-            return False
-        if not -len(target) <= index < len(target) or target.requires_grad:
-            return False
-        operand = taken(value)
-        self._writes.setdefault(id(target), (target, []))[1].append((index % len(target), operand))
-        return True
-
     def _look_up(self, func: Any, operands: list[Operand], placed: list[Any]) -> bool:
         """Take the latest value of each tensor; returns whether one waits for its own."""
         found = False
         for place, one in enumerate(placed):
             if type(one) is Deferred:
                 continue
-            if id(one) in self._rebound and not writes(func):
-                operands[place] = taken(self._rebound[id(one)][1])
-                found = True
-                continue
-            base = one._base  # noqa: SLF001
-            late = id(one) in self._writes or (base is not None and id(base) in self._writes)
-            late = late or (base is not None and id(base) in self._rebound)
-            stale = id(one) in self._updated and func is not torch.nn.functional.batch_norm
-            if ((late and func is not Tensor.__setitem__) or stale) and not is_fact(func):
+            latest = self._late.current(one)
+            if latest is not one and not writes(func):
+                operands[place], found = taken(latest), True
+            elif self._is_stale(func, one):
                 self.flush(f"{name_of(func)} reads a tensor that was written to")
         return found
 
+    def _is_stale(self, func: Any, one: Tensor) -> bool:
+        """Return whether a function would look at memory before what waits is written to it."""
+        if is_fact(func):
+            return False
+        if id(one) in self._updated:
+            return func is not torch.nn.functional.batch_norm
+        return self._late.is_stale(one, written_to=func is Tensor.__setitem__)
+
     # --- values ---------------------------------------------------------------------------
 
-    def _now(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def now(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run a function of the values."""
         self.flush(f"{name_of(func)} needs a value")
         target = args[0] if args and type(args[0]) is Deferred and writes(func) else None
@@ -325,16 +320,17 @@ class Recorder(TorchFunctionMode):
         return target
 
     def _own_memory(self, target: Deferred) -> None:
-        """Give a placeholder and its views memory that they share with nobody else."""
+        """Give a placeholder and its views the memory that they share in the program."""
         root = target
-        while root.origin is not None:
+        while root.origin is not None and type(root.origin.base) is Deferred:
             root = root.origin.base
-        value = self.value(root)
-        root.slot = known(value if root.slot.out == FOREIGN else value.clone())
+        if root.origin is not None:  # a row of a tensor that is there
+            root.slot = known(root.origin.func(*root.origin.args))
+        elif root.slot.out != FOREIGN:
+            root.slot = known(self.value(root).clone())
         waiting = [root]
         while waiting:
-            base = waiting.pop()
-            for view in living(base.views):
+            for view in living(waiting.pop().views):
                 assert view.origin is not None
                 made = view.origin.func(*tree_map(value_of, view.origin.args), **view.origin.kwargs)
                 view.slot = known(made)
@@ -352,7 +348,7 @@ class Recorder(TorchFunctionMode):
 
     def flush(self, reason: str = "") -> None:
         """Run all that was noted."""
-        if self._pending or self._rebound or self._writes:
+        if self._pending or self._late:
             with no_torch_function():
                 if reason:
                     self.report.asked(reason, users_line())
@@ -361,19 +357,10 @@ class Recorder(TorchFunctionMode):
                 active = RECORDERS.pop(get_ident(), None)
                 try:
                     run_all(pending, self.report)
-                    self._write_back()
+                    self._late.write_back()
                 finally:
                     if active is not None:
                         RECORDERS[get_ident()] = active
-
-    def _write_back(self) -> None:
-        rebound, self._rebound = self._rebound, {}
-        late, self._writes = self._writes, {}
-        for target, value in rebound.values():
-            target.copy_(value.slot.real())
-        for target, rows in late.values():
-            for index, operand in rows:
-                target[index] = operand.real() if isinstance(operand, Slot) else operand
 
     # --- neurons --------------------------------------------------------------------------
 
@@ -382,13 +369,14 @@ class Recorder(TorchFunctionMode):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Note one step; returns its spikes and the states that it leaves."""
         with no_torch_function():
-            input_ = self._current(input_)
+            input_, *given_now = (self._latest(neuron, one) for one in (input_, *given))
             shape = neuron.state_shape(input_)
             given = tuple(
                 self.value(one) if type(one) is Deferred and one.shape != shape else one
-                for one in given
+                for one in given_now
             )
             input_, states = neuron._states(input_, given)  # noqa: SLF001
+            states = tuple(self._latest(neuron, one) for one in states)
             operands = [taken(state) for state in states]
             mode, facts = mode_now(), snapshot(neuron)
             chain = operands[0].column if operands and type(operands[0]) is Slot else None
@@ -420,6 +408,14 @@ class Recorder(TorchFunctionMode):
             self.flush()
         return by_name["spk"], new
 
+    def _latest(self, neuron: SpikingNeuron, one: Any) -> Any:
+        """Return the latest value of what a neuron takes."""
+        if type(one) is Deferred or not isinstance(one, Tensor):
+            return one
+        if self._is_stale(type(neuron), one):
+            self.flush(f"{type(neuron).__name__} reads a tensor that was written to")
+        return self._late.current(one)
+
     # --- custom functions -----------------------------------------------------------------
 
     def function(self, cls: Any, args: Any, alone: bool) -> Any:
@@ -427,8 +423,9 @@ class Recorder(TorchFunctionMode):
         operands: list[Operand] = []
         placed: list[Any] = []
         spec = (form_of(args, operands, placed), (tuple,))
+        self._look_up(cls.apply, operands, placed)
         if is_unknown(spec):
-            return self._now(cls.apply, args, {})
+            return self.now(cls.apply, args, {})
         return self._note(cls.apply, spec, operands, args, {}, alone)
 
 

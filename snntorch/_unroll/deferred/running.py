@@ -13,6 +13,7 @@ from snntorch._neurons._unroll import Sequence as OverTime
 from snntorch._neurons._unroll import run_from, step_from
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._unroll.deferred import rules
+from snntorch._unroll.deferred.arguments import mode_now
 from snntorch._unroll.deferred.columns import Chain, Column, Mode, Operand, Operation, Rows
 from snntorch._unroll.deferred.placeholder import Slot
 from snntorch._unroll.deferred.report import Report
@@ -271,6 +272,9 @@ def gather(operands: Sequence[Operand]) -> tuple[Tensor, bool]:
 @contextlib.contextmanager
 def within(mode: Mode) -> Iterator[None]:
     """Put torch into a mode."""
+    if mode == mode_now():
+        yield
+        return
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode(mode.inference))
         stack.enter_context(torch.set_grad_enabled(mode.grad))
