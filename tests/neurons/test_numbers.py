@@ -146,6 +146,16 @@ def test_the_input_decides_the_dtype(
         assert_close(got[1:2], by_torch(want, x)[1:2], near)
 
 
+@each_mechanism
+def test_so_it_does_in_every_reset(case: Case, mechanism: str, delay: bool) -> None:
+    neuron = case.make(**options(mechanism, delay))
+    for name in neuron._parameter_names:
+        getattr(neuron, name).data = getattr(neuron, name) * per_feature(case, 1.0, 1.0).double()
+    with torch.no_grad():
+        got = by_torch(neuron, case.input(STEPS))
+    assert [tensor.dtype for tensor in got] == [torch.float32] * len(got)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @each_run
 @each

@@ -21,6 +21,7 @@ from torch.func import functional_call, grad, vmap
 
 import snntorch as snn
 from snntorch import surrogate, utils
+from snntorch._kernels.cpu import binding as cpu
 from snntorch._kernels.scan import BLOCK, linear_scan
 from snntorch.functional import quant
 from tests import golden, test_golden
@@ -256,8 +257,11 @@ def test_scan_equals_the_recurrence(steps: int, shape: tuple[int, int]) -> None:
     assert torch.equal(x, inputs[1])
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("steps", (1, 3, BLOCK + 2))
-def test_scan_gradients(steps: int) -> None:
+def test_scan_gradients(steps: int, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiled:
+        monkeypatch.setattr(cpu, "available", lambda: "as on a GPU")
     generator = torch.Generator().manual_seed(1)
     decay = torch.rand((steps, 1, 2), generator=generator, dtype=torch.float64)
     x = torch.randn((steps, 2, 2), generator=generator, dtype=torch.float64)

@@ -203,3 +203,21 @@ def test_every_class_is_run() -> None:
     }
     assert classes <= {cls for make in MAKE.values() for cls in type(make()).__mro__}
     assert RECORDED.keys() == {f"{name}/{how}" for name in MAKE for how in MECHANISMS}
+
+
+class OnlyStep(snn.SpikingNeuron):
+    """A neuron that says nothing but its equation."""
+
+    @staticmethod
+    def step(input_: Tensor, mem: Tensor) -> tuple[Tensor, ...]:
+        return (0.5 * mem + input_,)
+
+
+def test_a_step_is_enough() -> None:
+    x, start = torch.rand(2, 3), torch.rand(2, 3)
+    spk, mem = OnlyStep()(x, start)
+    want = 0.5 * start + x - (start > 1).float()
+    torch.testing.assert_close(mem, want)
+    assert torch.equal(spk, (want > 1).float())
+    assert torch.equal(OnlyStep()(x, mem=start)[1], mem)
+    assert torch.equal(OnlyStep()(x)[1], x)

@@ -268,7 +268,8 @@ def test_infinity_goes_back_as_in_the_reference(rule: Rule, what: str) -> None:
     x = inputs(8, 2, 24, dtype=torch.float64)
     values, old = numbers(rule, x.dtype, (24,)), states(rule, x)
     make_infinite(what, values, x, old)
-    problem = Problem(rule, values, surrogate.atan(), x, 8, old)
+    # whose slope does not end far below a threshold, as others' do
+    problem = Problem(rule, values, surrogate.straight_through_estimator(), x, 8, old)
     for one, other in zip(
         *(way.forward(problem, records(rule)) for way in (cpu, plain)), strict=True
     ):

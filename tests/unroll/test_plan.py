@@ -91,6 +91,18 @@ def test_layers_are_told_what_happens_to_them() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("layer", "why"),
+    [
+        (nn.InstanceNorm1d(3, track_running_stats=True), "its statistics run on"),
+        (nn.MaxPool1d(2, return_indices=True), "it returns indices, too"),
+    ],
+    ids=["running statistics", "indices"],
+)
+def test_a_layer_that_is_not_folded_says_why(layer: nn.Module, why: str) -> None:
+    assert why in snn.plan(nn.Sequential(layer), torch.rand(5, 2, 3, 4)).notes[0]
+
+
 def test_a_neuron_of_whole_sequences_is_no_stage_of_steps() -> None:
     neuron = snn.StateLeaky(0.9, channels=3)
     assert "a whole sequence in one call" in str(snn.plan(neuron))

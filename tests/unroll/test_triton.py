@@ -186,9 +186,14 @@ def layouts() -> Iterator[Case]:
 def edges() -> Iterator[Case]:
     """Yield what is rare: infinities, membranes as high as the threshold, an unrounded factor."""
     resets = itertools.cycle(RESETS)
+    slope = surrogate.straight_through_estimator()  # it does not end far below a threshold
     for what, model, delay in itertools.product(INFINITE, STATES, (True, False)):
         rule = Rule(model, next(resets), delay, feedback=model == "synaptic")
-        yield Case(rule, dtype=torch.float64, infinite=what)
+        yield Case(rule, slope, torch.float64, infinite=what)
+    for what, reset in itertools.product(INFINITE, ("soft", "zero")):
+        rule = Rule("alpha", reset, delay=False, feedback=False)
+        yield Case(rule, slope, torch.float64, infinite=what)
+    yield Case(rule, surrogate.sigmoid(400))  # whose exp(x) would be infinite
     for spike_grad, model in itertools.product(JUMPS, STATES):
         rule = Rule(model, next(resets), delay=True, feedback=False)
         yield Case(rule, spike_grad, torch.float64, graded=False, halves=True)

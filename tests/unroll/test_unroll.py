@@ -547,6 +547,20 @@ def test_dense_feedback_has_the_bits_of_the_loop(
         assert torch.equal(got, same)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("cls", [snn.RLeaky, snn.RSynaptic])
+def test_dense_feedback_learns_as_the_loop(cls: Any, bias: bool, kernels: ModuleType) -> None:
+    torch.manual_seed(0)
+    rates = {"beta": 0.9} if cls is snn.RLeaky else {"alpha": 0.8, "beta": 0.9, "learn_alpha": True}
+    neuron = cls(**rates, linear_features=5, threshold=0.4, learn_beta=True, learn_threshold=True)
+    neuron.recurrent = nn.Linear(5, 5, bias=bias)
+    neuron.double()
+    x = torch.randn(STEPS, 4, 5, dtype=torch.float64, requires_grad=True)
+    want = gradients(loop, neuron, x, [])
+    neuron.reset_mem()
+    assert_close(gradients(unrolled, neuron, x, []), want, 1e-9)
+
+
 def test_hooks_see_each_step() -> None:
     net = nn.Sequential(nn.Linear(3, 3), snn.Leaky(0.9, init_hidden=True))
     seen: list[Tensor] = []
@@ -836,3 +850,28 @@ def test_an_operator_is_told_all(delay: bool, feedback: bool, spike_grad: Any) -
         assert again._replace(spike_grad=spike_grad) == call
         assert again.spike_grad.function is spike_grad.function
         assert again.spike_grad.values == spike_grad.values
+
+
+def test_what_was_written_to_is_told(kernels: ModuleType) -> None:
+    x = torch.rand(STEPS, 2, 3, requires_grad=True)
+    beta = torch.full((3,), 0.9, requires_grad=True)
+    spk = snn.Leaky(beta).unroll(x)[0]
+    with torch.no_grad():
+        beta.mul_(0.5)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        spk.sum().backward()
+
+
+class OwnApply(surrogate.FastSigmoid):
+    @classmethod
+    def apply(cls, x: Any, *given: Any) -> Any:
+        return 0.5 * super().apply(x, *given)
+
+
+def test_an_apply_of_its_own_is_called() -> None:
+    neuron = snn.Leaky(0.9, spike_grad=OwnApply.apply)
+    x = 2 * torch.rand(STEPS, 2, 3)
+    want = loop(neuron, x)
+    assert want[0].max() == 0.5
+    neuron.reset_mem()
+    assert_close(unrolled(neuron, x), want, 1e-6)
