@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import MethodType
 from typing import Any
 
 import torch
@@ -108,17 +109,24 @@ def is_autograd_function(func: Any) -> bool:
     return isinstance(owner, type) and issubclass(owner, torch.autograd.Function)
 
 
+_apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
+
+
+def apply_of(cls: type[torch.autograd.Function]) -> Any:
+    """Return torch's own ``apply`` of an autograd function, whatever its class has."""
+    return MethodType(_apply, cls)
+
+
 def watch_functions(watch: Callable[[Any, tuple[Any, ...]], tuple[bool, Any]]) -> None:
     """Let ``watch(cls, args)`` run calls of autograd functions, or give other arguments.
 
     They are the one kind of operation that no mode and no subclass of tensor sees. What it
     returns is whether it ran the call, and the result, or else the arguments.
     """
-    original = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         done, found = watch(cls, args)
-        return found if done else original(cls, *found, **kwargs)
+        return found if done else _apply(cls, *found, **kwargs)
 
     torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment, method-assign]
 

@@ -26,6 +26,12 @@ def _rectangle(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
     return grad_input * (input_.abs() < 0.5)
 
 
+class OwnApply(surrogate.FastSigmoid):
+    @classmethod
+    def apply(cls, x: Any, *given: Any) -> Any:
+        return 0.5 * super().apply(x, *given)
+
+
 #: Functions of one step's input, with the shape of a sample.
 FUNCTIONS: dict[str, tuple[Callable[[Tensor], Any], tuple[int, ...]]] = {
     "linear": (lambda x: F.linear(x, W, B), (6,)),
@@ -69,11 +75,16 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Any], tuple[int, ...]]] = {
     "to": (lambda x: x.to(torch.float32).double(), (6,)),
     "surrogate": (surrogate.fast_sigmoid(3), (6,)),
     "surrogate of a user": (surrogate.custom_surrogate(_rectangle), (6,)),
+    "surrogate with an apply of its own": (OwnApply.apply, (6,)),
     "graded": (snn.GradedSpikes(1, 2.0).double(), (1,)),
     "cumsum": (lambda x: x.cumsum(1), (6,)),
     "sort": (lambda x: x.sort(dim=1)[0], (6,)),
     "top": (lambda x: x.topk(2, dim=1).values, (6,)),
 }
+
+
+#: What may look at more than one entry, and so is called for each step.
+ALONE = ("surrogate of a user", "surrogate with an apply of its own")
 
 
 def deferred(func: Callable[[Tensor], Any], x: Tensor) -> tuple[Tensor, Any]:
@@ -101,7 +112,7 @@ def test_a_rule_is_the_loop(name: str, way: str, monkeypatch: pytest.MonkeyPatch
     assert not report.early
     alone = {what for what, how in report.lines if how == "step by step"}
     if way == "rule":
-        assert alone == ({"apply"} if name == "surrogate of a user" else set())
+        assert alone == ({"apply"} if name in ALONE else set())
 
 
 def test_a_layer_of_each_kind_is_batched() -> None:

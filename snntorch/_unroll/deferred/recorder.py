@@ -15,6 +15,7 @@ from snntorch import surrogate
 from snntorch._neurons._deferral import RECORDERS, recorder
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import (
+    apply_of,
     is_traced,
     is_transformed,
     memory_of,
@@ -422,11 +423,12 @@ class Recorder(TorchFunctionMode):
         """Note the call of an autograd function."""
         operands: list[Operand] = []
         placed: list[Any] = []
+        func = apply_of(cls)
         spec = (form_of(args, operands, placed), (tuple,))
-        self._look_up(cls.apply, operands, placed)
+        self._look_up(func, operands, placed)
         if is_unknown(spec):
-            return self.now(cls.apply, args, {})
-        return self._note(cls.apply, spec, operands, args, {}, alone)
+            return self.now(func, args, {})
+        return self._note(func, spec, operands, args, {}, alone)
 
 
 def _watch(cls: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
