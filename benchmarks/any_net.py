@@ -1,7 +1,8 @@
 """Nets as people write them, loop and all: as they are, and under `fuse` or `deferred`.
 
 A unit of work is a training step: forward, backward and Adam. Rounds of all contenders are
-interleaved, so that a machine whose speed drifts slows all alike; outputs are compared first.
+interleaved, each coming first in turn, so that a machine whose speed drifts slows all alike;
+outputs are compared first.
 
     python benchmarks/any_net.py [--only "W2c;small"] [--rounds 9] [--released PYTHON]
 
@@ -214,6 +215,9 @@ class Elsewhere:
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
+    def close(self) -> None:
+        self.process.communicate()
+
 
 def serve(name: str) -> None:
     """Run a loop once for each line that comes in."""
@@ -232,7 +236,14 @@ def compare(name: str, rounds: int, released: str | None) -> str:
     for run in runs:
         run()
         run()
-    times = [[run() for run in runs] for _ in range(rounds)]
+    times = []
+    for first in range(rounds):  # each comes first in turn
+        order = [(first + place) % len(runs) for place in range(len(runs))]
+        took = {place: runs[place]() for place in order}
+        times.append([took[place] for place in range(len(runs))])
+    for run in runs:
+        if isinstance(run, Elsewhere):
+            run.close()
     row = f"{name:12} {1e3 * statistics.median(t[0] for t in times):8.1f} ms"
     for place in range(1, len(runs)):
         low, middle, high = statistics.quantiles([t[place] / t[0] for t in times], n=4)

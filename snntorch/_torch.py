@@ -94,13 +94,11 @@ no_torch_function = torch._C.DisableTorchFunction
 
 def autocasts() -> tuple[tuple[str, torch.dtype, bool], ...]:
     """Return on which devices autocast is active: their types, its dtype, whether it caches."""
-    return tuple(
-        [
-            (device, torch.get_autocast_dtype(device), torch.is_autocast_cache_enabled())
-            for device in ("cpu", "cuda")
-            if torch.is_autocast_enabled(device)
-        ]
-    )
+    cpu, cuda = torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
+    if not (cpu or cuda):  # asked at each operation
+        return ()
+    cached, active = torch.is_autocast_cache_enabled(), ("cpu",) * cpu + ("cuda",) * cuda
+    return tuple([(device, torch.get_autocast_dtype(device), cached) for device in active])
 
 
 def is_autograd_function(func: Any) -> bool:
@@ -115,6 +113,17 @@ _apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
 def apply_of(cls: type[torch.autograd.Function]) -> Any:
     """Return torch's own ``apply`` of an autograd function, whatever its class has."""
     return MethodType(_apply, cls)
+
+
+def around_backward(node: Any, begins: Callable[[], None], ends: Callable[[], None]) -> None:
+    """Call two functions when a backward pass comes to a node of its graph, and when it is over."""
+
+    def reached(_: Any) -> None:
+        handle.remove()
+        begins()
+        torch.autograd.Variable._execution_engine.queue_callback(ends)
+
+    handle = node.register_prehook(reached)
 
 
 def watch_functions(watch: Callable[[Any, tuple[Any, ...]], tuple[bool, Any]]) -> None:

@@ -24,6 +24,7 @@ from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import is_hooked, places_of, tree_map
 from snntorch._unroll.deferred.fuse import Fused
 from snntorch._unroll.deferred.recorder import Recorder, can_note
+from snntorch._unroll.deferred.trial import Trial
 from snntorch._unroll.folding import fold, is_random, why_not
 
 __all__ = ["Plan", "Stage", "plan", "unroll"]
@@ -118,11 +119,11 @@ def _told(fused: Fused, x: Tensor | None) -> str:
     """Return what happens while a fused net is called with an example, or was the last time."""
     if x is not None:
         fused = copy.deepcopy(fused)
-        fused.failed = 0
+        fused.trial = Trial()
         with torch.no_grad(), torch.random.fork_rng():
             fused(x)
-    if fused.gave_up:
-        return f"its loop, as deferring did not pay: {fused.report}"
+    if fused.trial.outcome:
+        return f"its loop, as {fused.trial.outcome} when deferred: {fused.report}"
     return f"deferred: {fused.report or 'call it, or plan with an example, to see how'}"
 
 

@@ -15,7 +15,7 @@ from snntorch._unroll.deferred.columns import OPERAND, UNKNOWN, Mode, Operand
 from snntorch._unroll.deferred.placeholder import Deferred, Meta, Slot
 
 #: What can be compared by its value.
-_CONSTANTS = frozenset(
+CONSTANTS = frozenset(
     (
         *(int, float, bool, str, complex, type(None), type(Ellipsis)),
         *(torch.dtype, torch.device, torch.memory_format, torch.layout, FunctionType),
@@ -45,7 +45,7 @@ def form_of(one: Any, operands: list[Operand], placed: list[Any]) -> Any:
             slice,
             *[form_of(part, operands, placed) for part in (one.start, one.stop, one.step)],
         )
-    return (kind, one) if kind in _CONSTANTS else UNKNOWN
+    return (kind, one) if kind in CONSTANTS else UNKNOWN
 
 
 def is_unknown(spec: Any) -> bool:
@@ -63,7 +63,7 @@ def meta_of(one: Operand) -> Meta:
 def identity_of(one: Operand, by_id: bool) -> Any:
     """Return what an operand is, the time step apart."""
     if type(one) is Slot:
-        return id(one.column), one.out
+        return one.column, one.out
     if by_id or type(one) is nn.Parameter:
         return id(one)
     return one.shape, one.dtype, one.device, one.requires_grad  # type: ignore[union-attr]

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._unroll.deferred.placeholder import Slot
+from snntorch._unroll.deferred.facts import Fact
+from snntorch._unroll.deferred.placeholder import Meta, Slot
 
 #: What an operation takes: what is there, or what will be.
 Operand = Tensor | Slot
@@ -33,14 +34,12 @@ class Node:
         operands: What it takes.
         outs: What it gives; dead where nobody will ask.
         order: Its place in the program.
-        index: Its row in what the column computes.
     """
 
-    __slots__ = ("index", "operands", "order", "outs")
+    __slots__ = ("operands", "order", "outs")
 
-    def __init__(self, operands: list[Operand], order: int, index: int) -> None:
-        self.operands, self.order, self.index = operands, order, index
-        self.outs: list[weakref.ref[Slot]] = []
+    def __init__(self, operands: list[Operand], outs: list[weakref.ref[Slot]], order: int) -> None:
+        self.operands, self.outs, self.order = operands, outs, order
 
     def wanted(self) -> list[Slot | None]:
         """Return the slots that someone still holds."""
@@ -58,11 +57,14 @@ class Column:
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
         self.nodes: list[Node] = []
+        #: What was noted next after the latest one of these.
+        self.after: Column | None = None
         self.done = False
         #: Of each output the rows in one tensor, or the same for all of them.
         self.buffers: list[Tensor] = []
         self.shared = False
         self._rows: dict[int, Sequence[Tensor]] = {}
+        self._asked: set[int] = set()
 
     def sources(self) -> list[Operand]:
         """Return all that its nodes take."""
@@ -73,6 +75,9 @@ class Column:
         if self.shared:
             return self.buffers[out]
         if out not in self._rows:
+            if out not in self._asked:  # it may stay the only one, such as a last state
+                self._asked.add(out)
+                return self.buffers[out][index]
             # one unbind: each select would write a zero tensor in the backward pass
             self._rows[out] = self.buffers[out].unbind(0)
         return self._rows[out][index]
@@ -83,6 +88,10 @@ class Column:
         for node in self.nodes:
             node.operands = []
 
+    def forget(self) -> None:
+        """Let go of all but the results: a circle would keep them until Python looks for such."""
+        self.nodes, self.after = [], None
+
     def finish_node(self, node: Node, values: Sequence[Tensor]) -> None:
         """Keep what one node alone gave."""
         for ref, value in zip(node.outs, values, strict=True):
@@ -92,6 +101,20 @@ class Column:
         node.operands = []
 
 
+class Outputs(NamedTuple):
+    """What a function gives.
+
+    Attributes:
+        metas: What is known of each tensor.
+        kind: In what they are, if they are several.
+        is_view: Whether they share memory with what the function takes.
+    """
+
+    metas: tuple[Meta, ...]
+    kind: Any
+    is_view: bool
+
+
 class Operation(Column):
     """Calls of one function of torch.
 
@@ -99,19 +122,27 @@ class Operation(Column):
         func: The function.
         spec: How its arguments are made of operands and constants.
         alone: Whether each call has to be one of its own.
+        gives: What a call gives.
+        pattern: By what the arguments of the latest call are known again, see `repeats`.
     """
 
-    def __init__(self, func: Any, spec: Any, mode: Mode, alone: bool) -> None:
+    def __init__(self, func: Any, spec: Any, mode: Mode, alone: bool, gives: Outputs) -> None:
         super().__init__(mode)
-        self.func, self.spec, self.alone = func, spec, alone
+        self.func, self.spec, self.alone, self.gives = func, spec, alone, gives
+        self.pattern: Any = None
+
+    def forget(self) -> None:
+        """Let go of all but the results."""
+        super().forget()
+        self.pattern = None
 
 
 class Rows(Column):
-    """Rows of one tensor, by their index."""
+    """Rows of one tensor, by their index; what is known of each is `meta`."""
 
-    def __init__(self, base: Operand, mode: Mode) -> None:
+    def __init__(self, base: Operand, meta: Meta, mode: Mode) -> None:
         super().__init__(mode)
-        self.base = base
+        self.base, self.meta = base, meta
 
     def sources(self) -> list[Operand]:
         """Return the tensor."""
@@ -127,17 +158,26 @@ class Chain(Column):
         facts: What the neuron was while the steps were noted, see `facts_of`.
         names: Names of the outputs: the spikes, and the states.
         newest: The states that the last step left.
+        pattern: By what the input of the latest step is known again, see `repeats`.
+        metas: What is known of the outputs of a step.
     """
 
     def __init__(
-        self, neuron: SpikingNeuron, start: list[Operand], facts: tuple[Any, ...], mode: Mode
+        self, neuron: SpikingNeuron, start: list[Operand], facts: list[Fact], mode: Mode
     ) -> None:
         super().__init__(mode)
         self.neuron, self.start, self.facts = neuron, start, facts
         self.names = tuple(dict.fromkeys(("spk", *neuron.state_names)))
         self.newest: list[Slot] = []
+        self.pattern: Any = None
+        self.metas: tuple[Meta, ...] = ()
         self.learns = any(one.requires_grad for one in neuron.parameters())
 
     def sources(self) -> list[Operand]:
         """Return all that its nodes take, the states to start from included."""
         return [*self.start, *super().sources()]
+
+    def forget(self) -> None:
+        """Let go of all but the results."""
+        super().forget()
+        self.start, self.newest, self.pattern = [], [], None

@@ -12,10 +12,9 @@ from snntorch._checks import expect, expect_count
 from snntorch._torch import tree_map
 from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.deferred.report import Report
+from snntorch._unroll.deferred.trial import Call, Trial, likeness
 
 Net = TypeVar("Net", bound=nn.Module)
-#: Calls after which a net for which deferring does not pay goes back to its loop.
-TRIED = 2
 
 
 class Fused:
@@ -31,25 +30,27 @@ class Fused:
         #: What was set as ``forward`` on the net itself, if anything was.
         self.own = net.__dict__.get("forward")
         self.report: Report | None = None
-        self.failed = 0
-
-    @property
-    def gave_up(self) -> bool:
-        """Whether the net runs its loop, as deferring it did not pay."""
-        return self.failed >= TRIED
+        self.trial = Trial()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the net."""
         forward = self.own or partial(type(self.net).forward, self.net)
-        if self.gave_up or not can_note():
+        if self.trial.outcome or not can_note():
             return forward(*args, **kwargs)
-        with Recorder(self.chunk) as noted:
-            given, named = tree_map(noted.wrap, (args, kwargs))
-            out = forward(*given, **named)
-            noted.flush()
-        self.report = noted.report
-        self.failed = 0 if noted.report.pays else self.failed + 1
-        return tree_map(noted.unwrap, out)
+        call = Call(likeness(self.net, args, kwargs))
+        report = None
+        if self.trial.defers(call.like):
+            with Recorder(self.chunk) as noted:
+                given, named = tree_map(noted.wrap, (args, kwargs))
+                out = forward(*given, **named)
+                noted.flush()
+            out = tree_map(noted.unwrap, out)
+            self.report = report = noted.report
+        else:
+            out = forward(*args, **kwargs)
+        call.returns(out)
+        self.trial.ended(call, report)
+        return out
 
 
 def fuse(net: Net, *, chunk: int | None = None) -> Net:
@@ -75,7 +76,9 @@ def fuse(net: Net, *, chunk: int | None = None) -> Net:
     Note:
         Values that the program itself looks at (``if``, ``print``, ``.item()``) are computed at
         that point. A net that does so at each step gains nothing, and goes back to its loop after
-        two calls. :func:`snntorch.plan` tells what happens, and which line asked for a value.
+        two calls; so does one whose loop is faster, as it turns out when the third call, and the
+        fifth if in doubt, run the loop to be timed, backward passes included.
+        :func:`snntorch.plan` tells what happens, and which line asked for a value.
         Random masks, as of dropout, are drawn layer by layer: the same distribution, other
         numbers than the loop draws with the same seed.
 

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from snntorch._torch import tree_map
 from snntorch._unroll.deferred.arguments import flat, meta_of
-from snntorch._unroll.deferred.columns import Mode, Operand
+from snntorch._unroll.deferred.columns import Mode, Operand, Outputs
 from snntorch._unroll.deferred.functions import DROPOUTS
 from snntorch._unroll.deferred.placeholder import Deferred, Meta
 
 #: Outputs by function, arguments and what those are: asked of torch once.
-_KNOWN: dict[Any, tuple[tuple[Meta, ...], Any, bool]] = {}
+_KNOWN: dict[Any, Outputs] = {}
 
 
 def outputs_of(
@@ -25,8 +25,8 @@ def outputs_of(
     args: Any,
     kwargs: Any,
     alone: bool = False,
-) -> tuple[tuple[Meta, ...], Any, bool] | None:
-    """Return what a function gives, in what if that is several, and whether it is a view.
+) -> Outputs | None:
+    """Return what a function gives.
 
     It is asked, by an example, where the like was not noted before. None if that fails: the
     values decide, or the program is wrong, and so it will be told.
@@ -39,20 +39,16 @@ def outputs_of(
         found = _asked(func, operands, args, kwargs)
     except Exception:
         return None
-    if (
-        found is not None and not alone
-    ):  # what a program makes anew each time must not be kept alive
+    if found is not None and not alone:  # what is made anew each time must not be kept alive
         if len(_KNOWN) > 10_000:
             _KNOWN.clear()
         _KNOWN[key] = found
     return found
 
 
-def _asked(
-    func: Any, operands: list[Operand], args: Any, kwargs: Any
-) -> tuple[tuple[Meta, ...], Any, bool] | None:
+def _asked(func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Outputs | None:
     if func in DROPOUTS:
-        return (meta_of(operands[0]),), None, False
+        return Outputs((meta_of(operands[0]),), None, False)
 
     def example(one: Any) -> Any:
         if type(one) is not Deferred:
@@ -73,4 +69,4 @@ def _asked(
     }
     is_view = any(one.untyped_storage().data_ptr() in places for one in outs if one.numel())
     metas = tuple(Meta(one.shape, one.dtype, one.device, one.requires_grad) for one in outs)
-    return metas, kind, is_view
+    return Outputs(metas, kind, is_view)

@@ -79,14 +79,14 @@ class Deferred(Tensor):
     slot: Slot
     recorder: Recorder
     #: What it is a view of, and the views of it: they share memory.
-    origin: View | None
-    views: list[weakref.ref[Deferred]] | None
+    origin: View | None = None
+    views: list[weakref.ref[Deferred]] | None = None
 
     @staticmethod
     def of(slot: Slot, recorder: Recorder) -> Deferred:
         """Return a placeholder for a slot."""
         made: Deferred = Tensor._make_subclass(Deferred, _EMPTY)  # noqa: SLF001
-        made.slot, made.recorder, made.origin, made.views = slot, recorder, None, None
+        made.slot, made.recorder = slot, recorder
         return made
 
     @classmethod

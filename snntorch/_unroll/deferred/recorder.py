@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import weakref
 from threading import get_ident
 from typing import Any
 
@@ -18,11 +16,11 @@ from snntorch._torch import (
     apply_of,
     is_traced,
     is_transformed,
-    memory_of,
     no_torch_function,
     tree_map,
     watch_functions,
 )
+from snntorch._unroll.deferred.aliases import is_alone, own_memory, share
 from snntorch._unroll.deferred.arguments import (
     flat,
     form_of,
@@ -36,28 +34,27 @@ from snntorch._unroll.deferred.arguments import (
 )
 from snntorch._unroll.deferred.columns import (
     Chain,
-    Column,
-    Node,
     Operand,
     Operation,
     Rows,
 )
+from snntorch._unroll.deferred.facts import are_same, facts_of
 from snntorch._unroll.deferred.functions import HEAVY, anew, can_wait, writes, written
 from snntorch._unroll.deferred.late import Late
+from snntorch._unroll.deferred.notes import Notes
 from snntorch._unroll.deferred.outputs import outputs_of
 from snntorch._unroll.deferred.placeholder import (
-    FOREIGN,
     Deferred,
     Meta,
     Slot,
     View,
     known,
-    living,
     own_or_zero,
     value_of,
 )
+from snntorch._unroll.deferred.repeats import are_again, goes_on, is_mode, pattern_of
 from snntorch._unroll.deferred.report import Report
-from snntorch._unroll.deferred.running import run_all, snapshot
+from snntorch._unroll.deferred.running import run_all
 
 #: What gives as many entries as a mask has that are true, or does so without other arguments.
 _COUNTED = (Tensor.__getitem__, torch.where, Tensor.where)
@@ -80,14 +77,8 @@ class Recorder(TorchFunctionMode):
     def __init__(self, chunk: int | None = None) -> None:
         super().__init__()
         self.chunk, self.report, self._notes = chunk, Report(), False
-        self._order = itertools.count()
-        self._columns: dict[Any, Column] = {}
-        self._pending: list[Column] = []
-        self._late = Late()
+        self._noted, self._late = Notes(), Late()
         self._neurons: dict[int, SpikingNeuron] = {}
-        #: Tensors that waiting operations take, and statistics that they update.
-        self._held: dict[int, Tensor] = {}
-        self._updated: dict[int, Any] = {}
 
     # --- the region ---------------------------------------------------------------------
 
@@ -136,23 +127,22 @@ class Recorder(TorchFunctionMode):
     ) -> Any:
         """Note a function, or run it."""
         kwargs = kwargs or {}
+        found = self._again(func, args, kwargs)
+        if found is not None:
+            return found
         operands: list[Operand] = []
         placed: list[Any] = []
         spec = (form_of(args, operands, placed), form_of(tuple(kwargs.items()), operands, placed))
         waits = any(type(one) is Deferred for one in placed)
-        if self._late or self._updated:
+        if self._late or self._noted.updated:
             waits = self._look_up(func, operands, placed) or waits
-        if not waits and func not in HEAVY:
-            rows = func is Tensor.__getitem__ and args[0].is_floating_point()
-            found = self._rows(func, args, kwargs) if rows else None
-            if found is not None:
-                return found
-            self._before_writing(func, written(func, placed, kwargs))
-            return func(*args, **kwargs)
-        if func in _ROWS:
+        if func in _ROWS and (waits or self._is_input(func, args)):
             found = self._rows(func, args, kwargs)
             if found is not None:
                 return found
+        if not waits and func not in HEAVY:
+            self._before_writing(func, written(func, placed, kwargs))
+            return func(*args, **kwargs)
         if writes(func):
             return self._in_place(func, args, kwargs)
         counted = (
@@ -164,14 +154,30 @@ class Recorder(TorchFunctionMode):
             return self.now(func, args, kwargs)
         return self._note(func, spec, operands, args, kwargs)
 
+    @staticmethod
+    def _is_input(func: Any, args: Any) -> bool:
+        """Return whether a tensor that is there may be one over time, of which a step is taken."""
+        return func is Tensor.__getitem__ and args[0].is_floating_point()
+
     def _before_writing(self, func: Any, targets: list[Any]) -> None:
         """Run what waits, if it reads the memory that is about to be written to."""
-        if targets and self._held and self._pending:
-            with no_torch_function():
-                held = {memory_of(one) for one in self._held.values()}
-                shared = held.intersection(map(memory_of, targets))
-            if shared:
-                self.flush(f"{name_of(func)} writes to a tensor that waiting operations read")
+        if targets and self._noted.read_any(targets):
+            self.flush(f"{name_of(func)} writes to a tensor that waiting operations read")
+
+    def _again(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Note what the program did here a time step ago, too; None if it is something else."""
+        noted = self._noted
+        column = noted.last.after if noted.last is not None else None
+        if type(column) is not Operation or self._late or column.func != func:
+            return None
+        operands: list[Operand] = []
+        given = (*args, *kwargs, *kwargs.values()) if kwargs else args
+        if not are_again(given, column.pattern, operands, len(kwargs)) or not is_mode(column.mode):
+            return None
+        updates = func is torch.nn.functional.batch_norm
+        if noted.updated and not updates and any(id(one) in noted.updated for one in operands):
+            return None
+        return self._given(column, operands, args, kwargs)
 
     def _note(
         self,
@@ -183,37 +189,31 @@ class Recorder(TorchFunctionMode):
         alone: bool = False,
     ) -> Any:
         mode = mode_now()
-        found = outputs_of(func, spec, operands, mode, args, kwargs, alone)
-        if found is None:
+        gives = outputs_of(func, spec, operands, mode, args, kwargs, alone)
+        if gives is None:
             return self.now(func, args, kwargs)
-        metas, kind, is_view = found
         by_id = func is torch.nn.functional.batch_norm
         if by_id and self._updates(args, kwargs, operands[0]):
             return self._note(func, spec, operands, args, kwargs, alone)
         key = (func, spec, mode, tuple([identity_of(one, by_id) for one in operands]), alone)
-        column = self._columns.get(key)
+        column = self._noted.column(key)
         if column is None:
-            column = self._columns[key] = Operation(func, spec, mode, alone)
-            self._pending.append(column)
-        outs = self._outs(column, operands, metas)
-        if is_view:
-            base = next((one for one in flat(args) if type(one) is Deferred), None)
-            for out in outs if base is not None else ():
-                assert base is not None
-                out.origin = View(base, func, args, kwargs)
-                base.views = [*(base.views or ()), weakref.ref(out)]
-        return outs[0] if kind is None else kind(outs)
+            column = Operation(func, spec, mode, alone, gives)
+            self._noted.begin(column, key)
+        assert isinstance(column, Operation)
+        column.pattern = pattern_of((*args, *kwargs, *kwargs.values()), len(kwargs))
+        self._noted.hold(operands)
+        return self._given(column, operands, args, kwargs)
 
-    def _outs(self, column: Column, operands: list[Operand], metas: Any) -> list[Deferred]:
-        """Add a node to a column; returns placeholders of what it gives."""
-        node = Node(operands, next(self._order), len(column.nodes))
-        column.nodes.append(node)
-        for one in operands:
-            if type(one) is not Slot:
-                self._held[id(one)] = one  # type: ignore[assignment]
-        slots = [Slot(column, place, node.index, meta) for place, meta in enumerate(metas)]
-        node.outs = [weakref.ref(slot) for slot in slots]
-        return [Deferred.of(slot, self) for slot in slots]
+    def _given(self, column: Operation, operands: list[Operand], args: Any, kwargs: Any) -> Any:
+        """Add a call to a column; returns placeholders of what it gives."""
+        metas, kind, is_view = column.gives
+        outs = [Deferred.of(slot, self) for slot in self._noted.add(column, operands, metas)]
+        if is_view:
+            for base in [one for one in flat(args) if type(one) is Deferred][:1]:
+                for out in outs:
+                    share(out, View(base, column.func, args, kwargs))
+        return outs[0] if kind is None else kind(outs)
 
     def _rows(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Return rows of a tensor over time, if these are asked for; else None."""
@@ -233,18 +233,14 @@ class Recorder(TorchFunctionMode):
     def _row(self, base: Tensor, index: int) -> Deferred:
         operand = taken(base)
         key = (Rows, id(operand))
-        column = self._columns.get(key)
+        column = self._noted.column(key)
         if column is None:
-            mode = mode_now()
-            column = self._columns[key] = Rows(operand, mode)
-            self._pending.append(column)
-            if isinstance(operand, Tensor):
-                self._held[id(operand)] = operand
-        meta = Meta(base.shape[1:], base.dtype, base.device, base.requires_grad)
-        row = Deferred.of(Slot(column, 0, index, meta), self)
-        row.origin = View(base, Tensor.__getitem__, (base, index), {})
-        if type(base) is Deferred:
-            base.views = [*(base.views or ()), weakref.ref(row)]
+            meta = Meta(base.shape[1:], base.dtype, base.device, base.requires_grad)
+            column = Rows(operand, meta, mode_now())
+            self._noted.begin(column, key, [operand])
+        assert isinstance(column, Rows)
+        row = Deferred.of(Slot(column, 0, index, column.meta), self)
+        share(row, View(base, Tensor.__getitem__, (base, index), {}))
         return row
 
     # --- writing --------------------------------------------------------------------------
@@ -254,7 +250,7 @@ class Recorder(TorchFunctionMode):
         target, other = args[0], anew(func)
         if func is Tensor.__setitem__ and self._late.write_row(*args):
             return None
-        if other is not None and self._is_alone(target):
+        if other is not None and is_alone(target):
             current = self._late.current(target)
             new = self.__torch_function__(other, (), (current, *args[1:]), kwargs)
             if type(new) is Deferred and (new.shape, new.dtype) == (target.shape, target.dtype):
@@ -265,13 +261,6 @@ class Recorder(TorchFunctionMode):
                 return target
         return self.now(func, args, kwargs)
 
-    def _is_alone(self, target: Any) -> bool:
-        """Return whether a tensor's memory is its own, and nothing forbids to write to it."""
-        if type(target) is Deferred:
-            foreign = target.slot.out == FOREIGN
-            return not (foreign or target.origin or living(target.views))
-        return type(target) is Tensor and target._base is None and not target.requires_grad  # noqa: SLF001
-
     def _updates(self, args: Any, kwargs: Any, source: Operand) -> bool:
         """Note that running statistics will change; returns whether something ran before."""
         running = [args[1] if len(args) > 1 else kwargs.get("running_mean")]
@@ -279,7 +268,7 @@ class Recorder(TorchFunctionMode):
         training = args[5] if len(args) > 5 else kwargs.get("training", False)
         column = id(source.column) if type(source) is Slot else None
         for one in running if training else ():
-            if one is not None and self._updated.setdefault(id(one), column) != column:
+            if one is not None and self._noted.updated.setdefault(id(one), column) != column:
                 self.flush("one layer normalizes at several places")
                 return True
         return False
@@ -301,7 +290,7 @@ class Recorder(TorchFunctionMode):
         """Return whether a function would look at memory before what waits is written to it."""
         if is_fact(func):
             return False
-        if id(one) in self._updated:
+        if id(one) in self._noted.updated:
             return func is not torch.nn.functional.batch_norm
         return self._late.is_stale(one, written_to=func is Tensor.__setitem__)
 
@@ -312,30 +301,13 @@ class Recorder(TorchFunctionMode):
         self.flush(f"{name_of(func)} needs a value")
         target = args[0] if args and type(args[0]) is Deferred and writes(func) else None
         if target is not None:
-            self._own_memory(target)
+            own_memory(target)
         args, kwargs = tree_map(value_of, (args, kwargs))
         out = func(*args, **kwargs)
         if target is None or out is not args[0]:
             return out
         target.slot = known(out)  # what is known of it may have changed
         return target
-
-    def _own_memory(self, target: Deferred) -> None:
-        """Give a placeholder and its views the memory that they share in the program."""
-        root = target
-        while root.origin is not None and type(root.origin.base) is Deferred:
-            root = root.origin.base
-        if root.origin is not None:  # a row of a tensor that is there
-            root.slot = known(root.origin.func(*root.origin.args))
-        elif root.slot.out != FOREIGN:
-            root.slot = known(self.value(root).clone())
-        waiting = [root]
-        while waiting:
-            for view in living(waiting.pop().views):
-                assert view.origin is not None
-                made = view.origin.func(*tree_map(value_of, view.origin.args), **view.origin.kwargs)
-                view.slot = known(made)
-                waiting.append(view)
 
     def value(self, one: Deferred) -> Tensor:
         """Return the value of a placeholder."""
@@ -349,15 +321,14 @@ class Recorder(TorchFunctionMode):
 
     def flush(self, reason: str = "") -> None:
         """Run all that was noted."""
-        if self._pending or self._late:
+        if self._noted.columns or self._late:
             with no_torch_function():
                 if reason:
                     self.report.asked(reason, users_line())
-                pending, self._pending = self._pending, []
-                self._columns, self._held, self._updated = {}, {}, {}
+                columns, self._noted = self._noted.columns, Notes()
                 active = RECORDERS.pop(get_ident(), None)
                 try:
-                    run_all(pending, self.report)
+                    run_all(columns, self.report)
                     self._late.write_back()
                 finally:
                     if active is not None:
@@ -370,44 +341,65 @@ class Recorder(TorchFunctionMode):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Note one step; returns its spikes and the states that it leaves."""
         with no_torch_function():
-            input_, *given_now = (self._latest(neuron, one) for one in (input_, *given))
-            shape = neuron.state_shape(input_)
-            given = tuple(
-                self.value(one) if type(one) is Deferred and one.shape != shape else one
-                for one in given_now
-            )
-            input_, states = neuron._states(input_, given)  # noqa: SLF001
-            states = tuple(self._latest(neuron, one) for one in states)
-            operands = [taken(state) for state in states]
-            mode, facts = mode_now(), snapshot(neuron)
-            chain = operands[0].column if operands and type(operands[0]) is Slot else None
+            last = self._noted.last.after if self._noted.last is not None else None
+            operands: list[Operand] = []
             if (
-                type(chain) is not Chain
-                or chain.done
-                or chain.neuron is not neuron
-                or chain.mode != mode
-                or any(one is not two for one, two in zip(operands, chain.newest, strict=True))
+                type(last) is Chain
+                and last.neuron is neuron
+                and not self._late
+                and are_again((input_,), last.pattern, operands)
+                and goes_on(last, given)
             ):
-                chain = Chain(neuron, operands, facts, mode)
-                self._pending.append(chain)
-                read = [*facts, *operands, *neuron.parameters()]
-                self._held.update((id(one), one) for one in read if isinstance(one, Tensor))
-            elif any(a is not b for a, b in zip(chain.facts, facts, strict=True)):
-                self.flush(f"a parameter of {type(neuron).__name__} was replaced")
-                return self.neuron_step(neuron, input_, given)
-            dtype = torch.promote_types(states[0].dtype, input_.dtype)
-            learns = mode.grad and (
-                chain.learns or input_.requires_grad or any(s.requires_grad for s in states)
-            )
-            like = Meta(torch.Size(shape), dtype, input_.device, learns)
-            outs = self._outs(chain, [taken(input_)], [like] * len(chain.names))
-            by_name = dict(zip(chain.names, outs, strict=True))
-            new = tuple(by_name[name] for name in neuron.state_names)
+                chain = last
+            else:
+                chain, operands = self._chain(neuron, input_, given)
+            slots = self._noted.add(chain, operands, chain.metas)
+            outs = dict(zip(chain.names, [Deferred.of(slot, self) for slot in slots], strict=True))
+            new = tuple([outs[name] for name in neuron.state_names])
             chain.newest = [state.slot for state in new]
-            self._neurons[id(neuron)] = neuron
         if self.chunk is not None and len(chain.nodes) >= self.chunk:
             self.flush()
-        return by_name["spk"], new
+        return outs["spk"], new
+
+    def _chain(
+        self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
+    ) -> tuple[Chain, list[Operand]]:
+        """Return the steps that a step of a neuron goes on from, and what it takes."""
+        raw, (input_, *given_now) = input_, (self._latest(neuron, one) for one in (input_, *given))
+        shape = neuron.state_shape(input_)
+        given_now = [
+            self.value(one) if type(one) is Deferred and one.shape != shape else one
+            for one in given_now
+        ]
+        input_, states = neuron._states(input_, tuple(given_now))  # noqa: SLF001
+        states = tuple(self._latest(neuron, one) for one in states)
+        operands = [taken(state) for state in states]
+        mode, facts = mode_now(), facts_of(neuron)
+        chain = operands[0].column if operands and type(operands[0]) is Slot else None
+        if (
+            type(chain) is not Chain
+            or chain.done
+            or chain.neuron is not neuron
+            or chain.mode != mode
+            or any(one is not two for one, two in zip(operands, chain.newest, strict=True))
+        ):
+            chain = Chain(neuron, operands, facts, mode)
+            reads = *[fact for *_, fact in facts], *operands, *neuron.parameters()
+            self._noted.begin(chain, chain, reads)
+        elif not are_same(chain.facts):
+            self.flush(f"a parameter of {type(neuron).__name__} was replaced")
+            return self._chain(neuron, raw, given)
+        dtype = torch.promote_types(states[0].dtype, input_.dtype)
+        learns = mode.grad and (
+            chain.learns or input_.requires_grad or any(s.requires_grad for s in states)
+        )
+        like = Meta(torch.Size(shape), dtype, input_.device, learns)
+        chain.metas = (like,) * len(chain.names)
+        chain.pattern = pattern_of((raw,) if input_ is raw else ())
+        self._neurons[id(neuron)] = neuron
+        current = [taken(input_)]
+        self._noted.hold(current)
+        return chain, current
 
     def _latest(self, neuron: SpikingNeuron, one: Any) -> Any:
         """Return the latest value of what a neuron takes."""
@@ -424,6 +416,9 @@ class Recorder(TorchFunctionMode):
         operands: list[Operand] = []
         placed: list[Any] = []
         func = apply_of(cls)
+        found = self._again(func, args, {})
+        if found is not None:
+            return found
         spec = (form_of(args, operands, placed), (tuple,))
         self._look_up(func, operands, placed)
         if is_unknown(spec):

@@ -78,6 +78,14 @@ def _made(spec: Any, operands: Any) -> Any:
     return parts[0]
 
 
+def stacks_rows(column: Operation) -> bool:
+    """Return whether a column's calls stack tensors along a new first dimension."""
+    (_, rows, *dim), (_, *named) = column.spec
+    if column.func is not torch.stack or named or dim not in ([], [(int, 0)]):
+        return False
+    return rows is not OPERAND and all(one is OPERAND for one in rows[1:])
+
+
 def run(column: Operation, gathered: Gathered, count: int) -> Any:
     """Return what all calls give, as rows; None if each has to be one of its own."""
     func = column.func
@@ -171,14 +179,16 @@ def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
     channels = x.shape[2]
     wide = x.transpose(0, 1).reshape(x.shape[1], count * channels, *x.shape[3:])
     weights, biases = (None if one is None else one.repeat(count) for one in (weight, bias))
-    means = None if mean is None else mean.new_zeros(count * channels)
-    variances = None if var is None else var.new_ones(count * channels)
+    found = None if mean is None or var is None else mean.new_zeros(2, count * channels)
+    means, variances = (None, None) if found is None else found
     out = F.batch_norm(wide, means, variances, weights, biases, True, 1.0, eps)
-    if means is not None and variances is not None:
+    if found is not None:
+        running = torch.stack([mean.data, var.data])
+        for new in (momentum * found.view(2, count, channels)).unbind(1):
+            running.mul_(1 - momentum).add_(new)
         # not counted as a change: torch's own update is none either
-        for t in range(count):
-            for running, found in ((mean.data, means), (var.data, variances)):
-                running.copy_(momentum * found.view(count, -1)[t] + (1 - momentum) * running)
+        mean.data.copy_(running[0])
+        var.data.copy_(running[1])
     return out.reshape(x.shape[1], count, *x.shape[2:]).transpose(0, 1)
 
 

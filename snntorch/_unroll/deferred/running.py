@@ -11,23 +11,26 @@ from torch import Tensor
 
 from snntorch._neurons._unroll import Sequence as OverTime
 from snntorch._neurons._unroll import run_from, step_from
-from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._unroll.deferred import rules
 from snntorch._unroll.deferred.arguments import mode_now
-from snntorch._unroll.deferred.columns import Chain, Column, Mode, Operand, Operation, Rows
+from snntorch._unroll.deferred.columns import Chain, Column, Mode, Node, Operand, Operation, Rows
+from snntorch._unroll.deferred.facts import as_noted
 from snntorch._unroll.deferred.placeholder import Slot
 from snntorch._unroll.deferred.report import Report
 
 
 def run_all(columns: list[Column], report: Report) -> None:
-    """Run columns in an order in which each finds what it takes."""
-    for group in _in_order(columns):
+    """Run columns in an order in which each finds what it takes; none is kept any longer."""
+    groups = _in_order(columns)[::-1]
+    columns.clear()
+    while groups:
+        group = groups.pop()
         if len(group) == 1 and not _feeds_itself(group[0]):
             _run(group[0], report)
         else:
             _run_in_step(group, report)
-    for column in columns:
-        column.nodes = []
+        for column in group:
+            column.forget()
 
 
 def _needs(column: Column) -> Iterator[Column]:
@@ -102,10 +105,15 @@ def _run(column: Column, report: Report) -> None:
 
 def _run_operation(column: Operation, report: Report) -> None:
     nodes, name = column.nodes, column.func.__name__
+    if len(nodes) == 1:
+        column.finish_node(nodes[0], _tuple(_called(column, nodes[0])))
+        column.done = True
+        report.ran(name, "once", 1, 1)
+        return
     places = range(len(nodes[0].operands))
     gathered = [gather([node.operands[place] for node in nodes]) for place in places]
     same = all(shared for _, shared in gathered)
-    if not column.alone and len(nodes) > 1:
+    if not column.alone:
         if same and column.func not in rules.EACH:
             _finish(column, rules.call(column, [one for one, _ in gathered]), shared=True)
             report.ran(name, "once, for all steps", len(nodes), 1)
@@ -115,17 +123,19 @@ def _run_operation(column: Operation, report: Report) -> None:
             _finish(column, found)
             report.ran(name, "as one batch", len(nodes), 1)
             return
-    if len(nodes) == 1:
-        node = nodes[0]
-        column.finish_node(node, _tuple(rules.call(column, [_real(one) for one in node.operands])))
-        column.done = True
-        report.ran(name, "once", 1, 1)
-        return
     for node in nodes:
         values = rules.call(column, [_real(one) for one in node.operands])
         column.finish_node(node, _tuple(values))
     column.done = True
     report.ran(name, "step by step", len(nodes), len(nodes))
+
+
+def _called(column: Operation, node: Node) -> Any:
+    """Return what one call gives; rows that a column computed are stacked as they are."""
+    if rules.stacks_rows(column):
+        rows, shared = gather(node.operands)
+        return rows.expand(len(node.operands), *rows.shape).clone() if shared else rows.clone()
+    return rules.call(column, [_real(one) for one in node.operands])
 
 
 def _finish(column: Operation, found: Any, shared: bool = False) -> None:
@@ -148,7 +158,7 @@ def _run_chain(chain: Chain, report: Report) -> None:
         if any(row[place] is not None for row in wanted[: -1 if name != "spk" else None])
     )
     x = OverTime(rows.unsqueeze(0) if shared else rows, steps)
-    with _as_noted(neuron, chain.facts):
+    with as_noted(chain.facts):
         recorded, last, reason = run_from(neuron, x, states, kept)
     report.ran(
         name,
@@ -185,7 +195,7 @@ def _run_in_step(group: list[Column], report: Report) -> None:
                 neuron = column.neuron
                 if id(column) not in states:
                     states[id(column)] = tuple(_real(one) for one in column.start)
-                with _as_noted(neuron, column.facts):
+                with as_noted(column.facts):
                     values, new = step_from(neuron, _real(node.operands[0]), states[id(column)])
                 states[id(column)] = new
                 column.finish_node(node, [values[name] for name in column.names])
@@ -281,36 +291,3 @@ def within(mode: Mode) -> Iterator[None]:
         for device, dtype, cached in mode.autocast:
             stack.enter_context(torch.autocast(device, dtype, cache_enabled=cached))
         yield
-
-
-_FACTS = ("spike_grad", "inhibition", "state_quant", "_reset_mechanism", "reset_delay")
-
-
-def snapshot(neuron: SpikingNeuron) -> tuple[Any, ...]:
-    """Return what a step of a neuron depends on besides its input and its states."""
-    names = neuron._parameter_names  # noqa: SLF001
-    values = [neuron._value(name) for name in names]  # noqa: SLF001
-    return (*values, *[getattr(neuron, fact) for fact in _FACTS])
-
-
-@contextlib.contextmanager
-def _as_noted(neuron: SpikingNeuron, facts: tuple[Any, ...]) -> Iterator[None]:
-    """Let a neuron be for a while what it was."""
-    now = snapshot(neuron)
-    if all(one is other for one, other in zip(now, facts, strict=True)):
-        yield
-        return
-    _become(neuron, facts)
-    try:
-        yield
-    finally:
-        _become(neuron, now)
-
-
-def _become(neuron: SpikingNeuron, facts: tuple[Any, ...]) -> None:
-    names = neuron._parameter_names  # noqa: SLF001
-    for name, value in zip(names, facts, strict=False):
-        owner = neuron._parameters if name in neuron._parameters else neuron._buffers  # noqa: SLF001
-        owner[name] = value
-    for fact, value in zip(_FACTS, facts[len(names) :], strict=True):
-        neuron.__dict__[fact] = value

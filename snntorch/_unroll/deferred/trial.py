@@ -1,0 +1,99 @@
+"""Whether it pays to defer a net, found out on its first calls."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snntorch._torch import around_backward
+from snntorch._unroll.deferred.arguments import flat
+from snntorch._unroll.deferred.report import Report
+
+#: Which of the first calls are deferred. The first one asks torch what operations give, and a
+#: net that seems slower gets a second chance, as machines have pauses.
+_DEFERRED = (True, True, False, True, False)
+#: Calls after which a net whose operations were hardly batched goes back to its loop.
+TRIED = 2
+
+
+class Call:
+    """How long a call took: forward, and backward once that has run."""
+
+    def __init__(self, like: Any) -> None:
+        self.like, self.forward, self.backward = like, 0.0, 0.0
+        self._start = perf_counter()
+
+    def returns(self, out: Any) -> None:
+        """Stop the clock until a result's gradient is asked for."""
+        self.forward = perf_counter() - self._start
+        for one in flat(out):
+            if isinstance(one, Tensor) and one.grad_fn is not None:
+                around_backward(one.grad_fn, self._begins, self._ends)
+                return
+
+    def _begins(self) -> None:
+        self._start = perf_counter()
+
+    def _ends(self) -> None:
+        self.backward = perf_counter() - self._start
+
+
+class Trial:
+    """Runs some of the first calls of a net deferred, others as its loop, and compares.
+
+    Attributes:
+        outcome: Why the net runs its loop from now on; empty as long as it does not.
+    """
+
+    def __init__(self) -> None:
+        self.outcome = ""
+        self._pays, self._failed = False, 0
+        self._calls: list[Call] = []
+
+    def defers(self, like: Any) -> bool:
+        """Return whether to defer the next call.
+
+        Args:
+            like: What makes its time comparable with that of others, such as shapes.
+        """
+        self._judge()
+        place = len(self._calls)
+        return not self.outcome and (self._pays or _DEFERRED[place] or not self._fits(like))
+
+    def _fits(self, like: Any) -> bool:
+        return len(self._calls) < TRIED or self._calls[-1].like == like
+
+    def ended(self, call: Call, report: Report | None) -> None:
+        """Take a call into account, with the report of one that was deferred."""
+        if report is not None:
+            self._failed = 0 if report.pays else self._failed + 1
+            if self._failed == TRIED:
+                self.outcome = "its operations ran nearly one by one"
+        place = len(self._calls)
+        tried = place < len(_DEFERRED) and _DEFERRED[place] is (report is not None)
+        if tried and self._fits(call.like):
+            self._calls.append(call)
+
+    def _judge(self) -> None:
+        """Compare what was timed, at the call after one of the loop: its backward pass is over."""
+        done = len(self._calls)
+        if self._pays or self.outcome or done not in (3, len(_DEFERRED)):
+            return
+        deferred, loops = self._calls[1::2], self._calls[2::2]
+        trained = all(call.backward for call in (*deferred, *loops))
+        ours, theirs = (
+            min(call.forward + (call.backward if trained else 0.0) for call in calls)
+            for calls in (deferred, loops)
+        )
+        self._pays = ours <= theirs
+        if not self._pays and done == len(_DEFERRED):
+            self.outcome = f"a call took {1e3 * ours:.3g} ms instead of {1e3 * theirs:.3g}"
+
+
+def likeness(net: nn.Module, args: Any, kwargs: Any) -> Any:
+    """Return what makes the times of two calls comparable."""
+    shapes = [one.shape for one in flat((args, kwargs)) if isinstance(one, Tensor)]
+    return shapes, net.training, torch.is_grad_enabled()
