@@ -1,8 +1,9 @@
 """Nets as people write them, loop and all: as they are, and under `fuse` or `deferred`.
 
 A unit of work is a training step: forward, backward and Adam. Rounds of all contenders are
-interleaved, each coming first in turn, so that a machine whose speed drifts slows all alike;
-outputs are compared first.
+interleaved, each coming first in turn, so that a machine whose speed drifts slows all alike. In
+its turn each works three times, as the first time finds the caches full of another one's data,
+and the median counts. Outputs are compared first.
 
     python benchmarks/any_net.py [--only "W2c;small"] [--rounds 9] [--released PYTHON]
 
@@ -234,12 +235,12 @@ def compare(name: str, rounds: int, released: str | None) -> str:
     if released is not None:
         runs.append(Elsewhere(released, name))
     for run in runs:
-        run()
-        run()
+        for _ in range(6):
+            run()
     times = []
     for first in range(rounds):  # each comes first in turn
         order = [(first + place) % len(runs) for place in range(len(runs))]
-        took = {place: runs[place]() for place in order}
+        took = {place: statistics.median(runs[place]() for _ in range(3)) for place in order}
         times.append([took[place] for place in range(len(runs))])
     for run in runs:
         if isinstance(run, Elsewhere):

@@ -32,25 +32,19 @@ def taken(one: Any) -> Operand:
 
 
 def form_of(one: Any, operands: list[Operand], placed: list[Any]) -> Any:
-    """Return the form of arguments, and collect the tensors."""
+    """Return the form of arguments, and collect the tensors; `UNKNOWN` if it has none."""
     kind = type(one)
     if isinstance(one, Tensor):
         operands.append(taken(one))
         placed.append(one)
         return OPERAND
     if kind is tuple or kind is list or kind is torch.Size:
-        return (kind, *[form_of(part, operands, placed) for part in one])
-    if kind is slice:
-        return (
-            slice,
-            *[form_of(part, operands, placed) for part in (one.start, one.stop, one.step)],
-        )
-    return (kind, one) if kind in CONSTANTS else UNKNOWN
-
-
-def is_unknown(spec: Any) -> bool:
-    """Return whether arguments cannot be compared with those of another call."""
-    return spec is UNKNOWN or (type(spec) is tuple and any(is_unknown(part) for part in spec))
+        parts = [form_of(part, operands, placed) for part in one]
+    elif kind is slice:
+        parts = [form_of(part, operands, placed) for part in (one.start, one.stop, one.step)]
+    else:
+        return (kind, one) if kind in CONSTANTS else UNKNOWN
+    return UNKNOWN if UNKNOWN in parts else (kind, *parts)
 
 
 def meta_of(one: Operand) -> Meta:

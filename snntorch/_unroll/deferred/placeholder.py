@@ -102,8 +102,8 @@ class Deferred(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         """Raise, as a value was not asked for where it should have been."""
         raise RuntimeError(
-            f"{func} got a placeholder of snn.fuse or snn.deferred instead of a value. Use the "
-            "net without them here, and please report this."
+            f"{func} got a placeholder of snn.fuse or snn.deferred instead of a value, as it does "
+            "not ask for one. Call snn.unfuse(net), or keep this out of snn.deferred()."
         )
 
     # What is known needs no value. Overridden as properties, these cost no dispatch
@@ -136,6 +136,10 @@ class Deferred(Tensor):
         if not self.slot.meta.shape:
             raise TypeError("len() of a 0-d tensor")
         return self.slot.meta.shape[0]
+
+    def element_size(self) -> int:
+        """Return the number of bytes of an entry."""
+        return self.slot.meta.dtype.itemsize
 
     def is_floating_point(self) -> bool:
         """Return whether its dtype is one of floats."""

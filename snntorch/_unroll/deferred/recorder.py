@@ -26,13 +26,13 @@ from snntorch._unroll.deferred.arguments import (
     form_of,
     identity_of,
     is_fact,
-    is_unknown,
     mode_now,
     name_of,
     taken,
     users_line,
 )
 from snntorch._unroll.deferred.columns import (
+    UNKNOWN,
     Chain,
     Operand,
     Operation,
@@ -128,8 +128,12 @@ class Recorder(TorchFunctionMode):
         """Note a function, or run it."""
         kwargs = kwargs or {}
         found = self._again(func, args, kwargs)
-        if found is not None:
-            return found
+        return self._anew(func, args, kwargs) if found is None else found
+
+    def _anew(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Note a function that was not called here a time step ago, or run it."""
+        if is_fact(func) and type(args[0]) is not Deferred:
+            return func(*args, **kwargs)
         operands: list[Operand] = []
         placed: list[Any] = []
         spec = (form_of(args, operands, placed), form_of(tuple(kwargs.items()), operands, placed))
@@ -150,7 +154,7 @@ class Recorder(TorchFunctionMode):
             and (func is Tensor.__getitem__ or len(placed) == 1)
             and any(one.dtype is torch.bool for one in placed)
         )
-        if counted or not can_wait(func) or "out" in kwargs or is_unknown(spec):
+        if counted or not can_wait(func) or "out" in kwargs or UNKNOWN in spec:
             return self.now(func, args, kwargs)
         return self._note(func, spec, operands, args, kwargs)
 
@@ -421,7 +425,7 @@ class Recorder(TorchFunctionMode):
             return found
         spec = (form_of(args, operands, placed), (tuple,))
         self._look_up(func, operands, placed)
-        if is_unknown(spec):
+        if UNKNOWN in spec:
             return self.now(func, args, {})
         return self._note(func, spec, operands, args, {}, alone)
 
