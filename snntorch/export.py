@@ -1,5 +1,4 @@
-"""Where the documentation of earlier releases has the export to NIR, see
-:mod:`snntorch.export_nir`."""
+"""The export to NIR by its older name, see :mod:`snntorch.export_nir`."""
 
 from snntorch.export_nir import export_to_nir
 

@@ -44,7 +44,7 @@ def report(graph: Any, dt: float | None = None) -> Report:
         >>> from snntorch.export_nir import export_to_nir
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 2), snn.Leaky(0.9, init_hidden=True))
         >>> print(report(export_to_nir(net, torch.rand(1, 4))))
-        NIR graph, dt = 0.0001 s (the graph's):
+        NIR graph, Euler steps of 0.0001 s (the graph's):
           0  Affine (2, 4)  Linear
           1  LIF (2,)       Leaky
             - reset 'subtract' in the next step is metadata: NIR's is to zero at once

@@ -46,12 +46,14 @@ class Mapped:
         parts: What became of them.
         dt: Length of a time step.
         source: Who says so.
+        left_out: What of the exported net is in no node.
     """
 
     units: Units
     parts: tuple[Part, ...]
     dt: float
     source: str
+    left_out: str
 
 
 def _time_step(graph: Any, dt: float | None) -> tuple[float, str]:
@@ -99,7 +101,8 @@ def to_parts(graph: Any, dt: float | None, output: bool, owner: str = OWNER) -> 
             modules, notes = [LAYERS[unit.kind](unit.node, dtype)], _layer_notes(unit)
         parts.append(Part(unit, tuple(modules), tuple(notes)))
     _expect_shapes(units, parts)
-    return Mapped(units, tuple(parts), step, source)
+    left_out = str(told(graph).get("left_out", ""))
+    return Mapped(units, tuple(parts), step, source, left_out)
 
 
 def _layer_notes(unit: Unit) -> list[str]:

@@ -77,6 +77,8 @@ def _layers(modules: tuple[nn.Module, ...]) -> str:
 def _notes(part: Part) -> tuple[str, ...]:
     """Return what of a unit is not what it seems."""
     notes = list(part.notes)
+    if part.unit.feedback is not None:
+        notes.append("its spikes come back one time step later")
     facts = told(part.unit.node)
     layer = part.modules[0]
     if isinstance(layer, (nn.Conv1d, nn.Conv2d)):
@@ -98,10 +100,9 @@ def _notes(part: Part) -> tuple[str, ...]:
 def report(graph: Any, dt: float | None = None) -> Report:
     """Return what becomes of each node of a graph; see :func:`snntorch.nir.report`."""
     mapped = to_parts(graph, dt, output=False, owner="report")
-    notes = [f"dt = {mapped.dt:g} s ({mapped.source})"]
-    left_out = str(told(graph).get("left_out", "")) if hasattr(graph, "metadata") else ""
-    if left_out:
-        notes.append(f"left out: {left_out}")
+    notes = [f"Euler steps of {mapped.dt:g} s ({mapped.source})"]
+    if mapped.left_out:
+        notes.append(f"left out: {mapped.left_out}")
     lines = tuple(
         Line(part.unit.name, _nodes(part), _layers(part.modules), _notes(part))
         for part in mapped.parts

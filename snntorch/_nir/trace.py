@@ -113,7 +113,7 @@ class _Watch(TorchFunctionMode):
             return
         if name in _SAME:
             self.note(out, self.sources(given[0]))
-        elif name in _ADDITIONS and kwargs.get("alpha", 1) == 1 and len(given) == 2:
+        elif name in _ADDITIONS and kwargs.get("alpha", 1) == 1:
             self.note(out, self._sum(given))
         elif name in _RESHAPES:
             self._reshape(given[0], out)
@@ -129,7 +129,8 @@ class _Watch(TorchFunctionMode):
     def _sum(self, given: list[Tensor]) -> tuple[Port, ...]:
         parts = [self.sources(value) for value in given]
         constant = "Only outputs of layers can be added; a constant goes into a layer's bias."
-        expect(all(parts), OWNER, "a sum of outputs", "one with a constant", constant)
+        pure = len(given) == 2 and all(parts)
+        expect(pure, OWNER, "a sum of outputs", "one with a constant", constant)
         shapes = {tuple(value.shape) for value in given}
         expect(len(shapes) == 1, OWNER, "a sum of outputs of one shape", sorted(shapes))
         twice = set(parts[0]) & set(parts[1])
@@ -191,12 +192,12 @@ class _Watch(TorchFunctionMode):
             if not isinstance(module, nn.Identity):
                 self.trace.idle.append(f"{name} ({type(module).__name__})")
             return
-        if isinstance(module, SpikingNeuron) and any(self.sources(s) for s in states):
-            refuse(f"states of `{name}` from outside", "some that a layer made")
         again = isinstance(module, SpikingNeuron) and any(
             call.module is module for call in self.trace.calls.values()
         )
         expect(not again, OWNER, f"`{name}` to be run once per call", "a loop", ONE_STEP)
+        if isinstance(module, SpikingNeuron) and any(self.sources(s) for s in states):
+            refuse(f"states of `{name}` from outside", "some that a layer made")
         outs = out if isinstance(out, tuple) else (out,)
         unique = self.add(name, module, sources, value, outs[0])
         for number, part in reversed(list(enumerate(outs))):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import nir
+import nirtorch
 import pytest
 import torch
 from torch import Tensor, nn
@@ -109,3 +110,40 @@ def test_another_time_step_is_noticed(tmp_path: Path) -> None:
     graph.nodes["0"].tau *= 2
     with pytest.raises(AssertionError):
         expect_same(net, import_from_nir(graph), (5,))
+
+
+class TheirLIF(nn.Module):
+    """NIR's neuron as others write it: Euler steps, and a reset at once."""
+
+    def __init__(self, node: nir.LIF, dt: float) -> None:
+        super().__init__()
+        self.keep = 1 - dt / torch.from_numpy(node.tau)
+        self.gain = dt * torch.from_numpy(node.r / node.tau)
+        self.threshold = torch.from_numpy(node.v_threshold)
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        v = self.keep * (0 if state is None else state) + self.gain * x
+        z = (v > self.threshold).float()
+        return z, v * (1 - z)
+
+
+def test_nirtorch_runs_it(tmp_path: Path) -> None:
+    """A graph whose neurons are NIR's own gives the same spikes in another executor."""
+    torch.manual_seed(0)
+    at_once = {"reset_mechanism": "zero", "reset_delay": False}
+    net = nn.Sequential(
+        nn.Linear(12, 30, bias=False),  # nirtorch forgets the bias of an Affine
+        hidden(snn.Leaky, 0.875, **at_once),
+        nn.Linear(30, 5, bias=False),
+        hidden(snn.Leaky, 0.75, threshold=0.25, **at_once),
+    )
+    nir.write(tmp_path / "net.nir", export_to_nir(net, torch.rand(1, 12), dt=1e-3))
+    theirs = nirtorch.nir_to_torch(tmp_path / "net.nir", {nir.LIF: lambda n: TheirLIF(n, 1e-3)})
+    state, total = None, 0.0
+    with torch.no_grad():
+        for step in 2 * torch.rand(STEPS, 1, 12):
+            out, state = theirs(step, state)
+            mine = net(step)
+            assert torch.equal(out, mine)
+            total += mine.mean().item()
+    assert 0.01 < total / STEPS < 0.99

@@ -1,0 +1,423 @@
+"""What an imported net is, and graphs of which none can be made."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import snntorch as snn
+from snntorch import utils
+from snntorch.export_nir import export_to_nir
+from snntorch.import_nir import import_from_nir
+from tests.nir.nets import NETS, hidden
+
+Edges = list[tuple[str, str]]
+
+
+def full(value: float, *shape: int) -> np.ndarray:
+    return np.full(shape or (3,), value, np.float32)
+
+
+def lif(size: int = 3, **values: Any) -> Any:
+    usual = {"tau": 1e-3, "r": 10.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
+    return nir.LIF(**{name: full(value, size) for name, value in (usual | values).items()})
+
+
+def cubalif(**values: Any) -> Any:
+    usual = {"tau_syn": 2e-4, "tau_mem": 1e-3, "r": 10.0, "v_leak": 0.0}
+    usual |= {"v_threshold": 1.0, "v_reset": 0.0, "w_in": 2.0}
+    return nir.CubaLIF(**{name: full(value) for name, value in (usual | values).items()})
+
+
+def graph(edges: Edges | None = None, size: int = 3, end: int = 3, **nodes: Any) -> Any:
+    """Return a graph that nobody has checked; a chain if no edges are given."""
+    whole = {"input": nir.Input(np.array([size])), **nodes, "output": nir.Output(np.array([end]))}
+    names = [*whole]
+    chain = [*pairwise(names)]
+    return nir.NIRGraph(whole, chain if edges is None else edges, type_check=False)
+
+
+def linear(rows: int = 3, columns: int = 3) -> Any:
+    return nir.Linear(full(0.5, rows, columns))
+
+
+# --- the net is a net
+
+
+@pytest.fixture
+def mlp() -> nn.Module:
+    torch.manual_seed(0)
+    make, shape = NETS["mlp"]
+    return import_from_nir(export_to_nir(make(), torch.rand(1, *shape)))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_whole_sequences(name: str) -> None:
+    torch.manual_seed(0)
+    make, shape = NETS[name]
+    net = import_from_nir(export_to_nir(make(), torch.rand(1, *shape)))
+    x = torch.rand(20, 6, *shape)
+    with torch.no_grad():
+        looped = torch.stack([net(step) for step in x])
+        utils.reset(net)
+        at_once = snn.unroll(net, x)
+    torch.testing.assert_close(at_once, looped)
+    plan = str(snn.plan(net, x))
+    assert ("all time steps as one batch" if name != "residual" else "deferred") in plan
+
+
+def test_training(mlp: nn.Module) -> None:
+    x, y = 3 * torch.rand(10, 16, 12), torch.randint(5, (16,))
+    optimizer = torch.optim.Adam(mlp.parameters(), 3e-2)
+    losses = []
+    for _ in range(40):
+        utils.reset(mlp)
+        loss = nn.functional.cross_entropy(snn.unroll(mlp, x).sum(0), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_moves_copies_and_checkpoints(mlp: nn.Module, tmp_path: Path) -> None:
+    x = torch.rand(4, 7, 12)
+    first = snn.unroll(mlp, x)
+    torch.save(mlp.state_dict(), tmp_path / "net.pt")
+    other = copy.deepcopy(mlp)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    assert not snn.unroll(other, x).any()
+    other.load_state_dict(torch.load(tmp_path / "net.pt"))
+    utils.reset(other)
+    assert torch.equal(first, snn.unroll(other, x))
+    assert mlp.to(torch.float64)(x[0].double()).dtype == torch.float64
+    assert mlp.to("meta")(x[0].to("meta")).shape == (7, 5)
+
+
+@pytest.mark.parametrize("name", ["mlp", "recurrent", "residual"])
+def test_states_of_ones_own(name: str) -> None:
+    torch.manual_seed(0)
+    make, shape = NETS[name]
+    exported = export_to_nir(make(), torch.rand(1, *shape))
+    net, kept = import_from_nir(exported, init_hidden=False), import_from_nir(exported)
+    x, state = torch.rand(9, 2, *shape), None
+    for step in x:
+        out, state = net(step, state)
+        assert torch.equal(out, kept(step))
+    again, _ = net(x[0])  # from zeros
+    utils.reset(kept)
+    assert torch.equal(again, kept(x[0]))
+    halfway, _ = net(x[1], state)
+    assert torch.equal(halfway, net(x[1], state)[0])  # nothing is remembered
+
+
+def test_states_besides_spikes() -> None:
+    make, shape = NETS["second order"]
+    exported = export_to_nir(make(), torch.rand(1, *shape))
+    spk, syn, mem = import_from_nir(exported, output=True)(10 * torch.rand(2, *shape))
+    assert spk.shape == syn.shape == mem.shape
+    assert (mem != spk).any()
+
+
+def test_an_imported_net_can_be_exported(tmp_path: Path) -> None:
+    foreign = graph(fc=linear(), n=lif(r=4.0), li=nir.LI(full(1e-3), full(10), full(0)))
+    net = import_from_nir(foreign)
+    again = import_from_nir(export_to_nir(net, torch.rand(1, 3)))
+    x = torch.rand(30, 2, 3)
+    outs = [torch.stack([one(step) for step in x]) for one in (net, again)]
+    assert outs[0].abs().sum() > 0
+    torch.testing.assert_close(*outs)
+
+
+def test_random_numbers_are_left_alone() -> None:
+    exported = export_to_nir(snn.RLeaky(0.9, linear_features=3), torch.rand(1, 3))
+    before = torch.get_rng_state()
+    import_from_nir(exported)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+# --- graphs from elsewhere
+
+
+def test_if_does_not_leak() -> None:
+    net = import_from_nir(graph(n=nir.IF(full(1e4), full(1))))
+    assert float(net.n.beta) == 1
+    assert [net(torch.full((1, 3), 0.4)).sum().item() for _ in range(4)] == [0, 0, 3, 0]
+
+
+def test_r_scales_the_input() -> None:
+    net = import_from_nir(graph(n=lif(r=5.0)))
+    assert isinstance(net.n, nn.Sequential)
+    net(torch.ones(1, 3))
+    assert net.n[1].mem.tolist()[0] == pytest.approx([0.5] * 3)
+
+
+def test_a_leak_that_is_not_zero() -> None:
+    net = import_from_nir(graph(n=lif(v_leak=0.5)))
+    for _ in range(200):
+        net(torch.zeros(1, 3))
+    assert net.n[1].mem.tolist()[0] == pytest.approx([0.5] * 3, rel=1e-4)
+
+
+def test_potentials_that_are_shifted() -> None:
+    """Those of a neuron at -65 mV fire as those of one at 0."""
+    x = torch.rand(50, 1, 3)
+    plain, shifted = (
+        lif(v_threshold=15.0, r=40.0),
+        lif(v_leak=-65, v_reset=-65, v_threshold=-50, r=40),
+    )
+    spikes = [
+        torch.stack([net(step) for step in x])
+        for net in map(import_from_nir, (graph(n=plain), graph(n=shifted)))
+    ]
+    assert spikes[0].any()
+    assert torch.equal(*spikes)
+
+
+def test_cubalif_with_all_its_factors() -> None:
+    net = import_from_nir(graph(n=cubalif(r=3.0, w_in=5.0)))
+    net(torch.ones(1, 3))
+    assert net.n[1].mem.tolist()[0] == pytest.approx([5 * 0.5 * 3 * 0.1] * 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("back", ["dense", "scale", "self"])
+def test_feedback(nested: bool, back: str) -> None:
+    parts: dict[str, Any] = {"n": lif()}
+    loop = [("n", "n")] if back == "self" else [("n", "w"), ("w", "n")]
+    if back != "self":
+        parts["w"] = linear() if back == "dense" else nir.Scale(full(0.5))
+    if nested:
+        inner = graph([("input", "n"), *loop, ("n", "output")], **parts)
+        net = import_from_nir(graph(cell=inner))
+        neuron = net.cell
+    else:
+        net = import_from_nir(graph([("input", "n"), *loop, ("n", "output")], **parts))
+        neuron = net.n
+    assert isinstance(neuron, snn.RLeaky)
+    weight = {"dense": 1.5, "scale": 0.5, "self": 1.0}[back]
+    assert neuron.recurrent(torch.ones(1, 3)).tolist() == [[weight] * 3]
+    assert net(torch.full((1, 3), 1.5)).tolist() == [[1] * 3]
+    net(torch.full((1, 3), 0.01))
+    expected = 0.01 + weight if weight < 0.99 else 0  # 1 and more fires, and is reset
+    assert neuron.mem.tolist()[0] == pytest.approx([expected] * 3)
+
+
+def test_thresholds_fire() -> None:
+    net = import_from_nir(graph(n=nir.Threshold(full(0.5))))
+    assert net(torch.tensor([[0.4, 0.5, 0.6]])).tolist() == [[0, 0, 1]]
+    both = graph(
+        [("input", "li"), ("li", "t"), ("li", "output"), ("t", "output")],
+        li=nir.LI(full(1e-3), full(10), full(0)),
+        t=nir.Threshold(full(0.5)),
+    )
+    assert import_from_nir(both)(torch.tensor([[0.4, 0.5, 0.6]])).tolist()[0] == pytest.approx(
+        [0.4, 0.5, 1.6]
+    )
+
+
+def test_names_that_no_module_can_have() -> None:
+    net = import_from_nir(graph(**{"a.b": linear(), "forward": linear(), "a_b": linear()}))
+    assert [name for name, _ in net.named_children()] == ["a_b", "forward_", "a_b_"]
+
+
+def test_a_file_can_be_named(tmp_path: Path) -> None:
+    nir.write(tmp_path / "net.nir", graph(fc=linear(2, 3), end=2))
+    for path in (tmp_path / "net.nir", str(tmp_path / "net.nir")):
+        assert import_from_nir(path)(torch.ones(1, 3)).tolist() == [[1.5, 1.5]]
+
+
+def test_a_kernel_that_is_no_square_in_a_file(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, (2, 3)), hidden(snn.Leaky, 0.9))
+    nir.write(tmp_path / "net.nir", export_to_nir(net, torch.rand(1, 1, 6, 6)))
+    x = torch.rand(2, 1, 6, 6)
+    assert torch.equal(import_from_nir(tmp_path / "net.nir")(x), net(x))
+
+
+# --- graphs of which none can be made
+
+
+NODE = "node 'n'"
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "dangling": (
+        lambda: graph([("input", "n"), ("n", "there"), ("n", "output")], n=lif()),
+        r"edges between nodes that are there, but got one with 'there'\.\nThere are: input, n",
+    ),
+    "double": (
+        lambda: graph([("input", "n"), ("input", "n"), ("n", "output")], n=lif()),
+        r"one edge between two nodes, but got \[\('input', 'n'\)\] twice",
+    ),
+    "no input": (
+        lambda: nir.NIRGraph({"n": lif()}, [], type_check=False),
+        "a graph with one Input node, but got none",
+    ),
+    "no output": (
+        lambda: nir.NIRGraph({"input": nir.Input(np.array([3]))}, [], type_check=False),
+        "a graph with an Output node, but got none",
+    ),
+    "loose": (
+        lambda: graph([("input", "n"), ("n", "output")], n=lif(), m=lif()),
+        r"between the Input and an Output, but got \['m'\] elsewhere",
+    ),
+    "cycle": (
+        lambda: graph(
+            [("input", "a"), ("a", "b"), ("b", "a"), ("b", "output")], a=linear(), b=linear()
+        ),
+        r"cycles only of one neuron .* one through a <- b <- a|b <- a <- b",
+    ),
+    "wide cycle": (
+        lambda: graph(
+            [("input", "a"), ("a", "w"), ("w", "b"), ("b", "a"), ("b", "output")],
+            a=lif(),
+            b=lif(),
+            w=linear(),
+        ),
+        "cycles only of one neuron",
+    ),
+    "unknown": (
+        lambda: graph(n=nir.Delay(full(1))),
+        r"nodes that are known, but got Delay \('n'\)\.\nKnown are Linear, .*CubaLI",
+    ),
+    "NaN": (
+        lambda: graph(n=lif(tau=np.nan)),
+        rf"finite numbers as `tau` of {NODE} \(LIF\), but got nan",
+    ),
+    "infinite": (lambda: graph(n=lif(r=np.inf)), rf"finite numbers as `r` of {NODE}"),
+    "negative": (
+        lambda: graph(n=lif(tau=-1.0)),
+        rf"above 0 as `tau` of {NODE} \(LIF\), but got -1",
+    ),
+    "short": (
+        lambda: graph(n=lif(tau=5e-5)),
+        rf"at least dt=0.0001 at {NODE} \(LIF\), but got 5e-05",
+    ),
+    "NaN weight": (lambda: graph(n=nir.Linear(full(np.nan, 3, 3))), "finite numbers as `weight`"),
+    "reset": (lambda: graph(n=lif(v_reset=0.5)), rf"v_reset of 0 of {NODE} \(LIF\), but got 0.5"),
+    "leak": (
+        lambda: graph(n=cubalif(v_leak=0.5)),
+        rf"v_leak of 0 of {NODE} \(CubaLIF\), but got 0.5",
+    ),
+    "neurons": (
+        lambda: graph(fc=linear(4, 3), n=lif()),
+        rf"an input of {NODE} \(LIF\) that fits, \(3,\), but got shape \(4,\) from fc",
+    ),
+    "layers": (
+        lambda: graph(fc=linear(3, 4), n=lif()),
+        r"an input of node 'fc' \(Linear\) that fits, but got shape \(3,\) from input",
+    ),
+    "sums": (
+        lambda: graph(
+            [("input", "a"), ("input", "b"), ("a", "n"), ("b", "n"), ("n", "output")],
+            a=linear(),
+            b=linear(4, 3),
+            n=lif(),
+        ),
+        r"inputs of one shape at node 'n', but got \{'a': \(3,\), 'b': \(4,\)\}",
+    ),
+    "output": (
+        lambda: graph(n=lif(), end=4),
+        r"an output of the declared shape \(4,\), but got \(3,\)",
+    ),
+    "feedback": (
+        lambda: graph(
+            [("input", "n"), ("n", "w"), ("w", "n"), ("n", "output")], n=lif(), w=linear(4, 3)
+        ),
+        r"feedback of 'n' of shape \(3,\), but got \(4,\)",
+    ),
+    "bias": (
+        lambda: graph(n=nir.Affine(full(1, 3, 3), full(1, 2))),
+        r"a bias of 3 values in an Affine node, but got \(2,\)",
+    ),
+    "channels": (
+        lambda: graph(n=nir.Conv1d(9, full(1, 4, 2, 3), 1, 0, 1, 3, full(0, 4)), size=3),
+        "a bias for each of 4 channels, in 3 groups",
+    ),
+    "huge": (
+        lambda: graph(n=nir.Flatten(np.array([3])), size=10**12),
+        "at most 2147483648 values in a sample",
+    ),
+    "empty": (lambda: graph(n=lif(), size=0), r"sizes above 0 of node 'input', but got \(0,\)"),
+    "no shape": (
+        lambda: nir.NIRGraph(
+            {"input": nir.Input({"input": None}), "output": nir.Output(np.array([3]))},
+            [("input", "output")],
+            type_check=False,
+        ),
+        "a shape of node 'input', but got None",
+    ),
+    "doors": (
+        lambda: graph(n=nir.NIRGraph({"x": lif()}, [], type_check=False)),
+        r"one Input and one Output in the graph 'n', but got \{'Input': 0, 'Output': 0\}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_graphs_that_are_none(name: str) -> None:
+    make, message = REFUSED[name]
+    with pytest.raises(ValueError, match=f"(?s)^import_from_nir expected .*(?:{message})"):
+        import_from_nir(make())
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_files_of_them(name: str, tmp_path: Path) -> None:
+    """Either nir.read says what is wrong, or the import does."""
+    path, made = tmp_path / "net.nir", REFUSED[name][0]()
+    if name == "no shape":  # nir itself cannot write it
+        with pytest.raises(TypeError):
+            nir.write(path, made)
+        return
+    nir.write(path, made)
+    if name == "doors":  # reading adds them
+        assert import_from_nir(path)(torch.ones(1, 3)).tolist() == [[0] * 3]
+        return
+    with pytest.raises(ValueError, match=r"^import_from_nir expected "):
+        import_from_nir(path)
+
+
+def test_numbers_that_are_none() -> None:
+    wrong = lif()
+    wrong.tau = np.array(["a", "b", "c"])
+    with pytest.raises(TypeError, match="numbers as `tau` of node 'n'"):
+        import_from_nir(graph(n=wrong))
+
+
+def test_what_is_no_graph(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"a nir\.NIRGraph, or the name of its file, but got LIF"):
+        import_from_nir(lif())
+    with pytest.raises(FileNotFoundError, match="expected a file, but there is no nowhere"):
+        import_from_nir("nowhere")
+    (tmp_path / "text").write_text("no graph")
+    with pytest.raises(ValueError, match=r"(?s)a file of a NIR graph, but .*text is none: OSError"):
+        import_from_nir(tmp_path / "text")
+    with h5py.File(tmp_path / "other", "w") as file:
+        file["x"] = 1
+    with pytest.raises(ValueError, match=r"(?s)other is none: KeyError.*Write it with nir\.write"):
+        import_from_nir(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"dt": 0.0}, ValueError, "`dt` above 0, but got 0.0"),
+        ({"dt": float("inf")}, ValueError, "`dt` above 0, but got inf"),
+        ({"dt": "x"}, TypeError, "`dt` to be a number"),
+        ({"init_hidden": 3}, TypeError, "`init_hidden` to be True or False"),
+        ({"output": "yes"}, TypeError, "`output` to be True or False"),
+    ],
+)
+def test_arguments(options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=f"^import_from_nir expected {message}"):
+        import_from_nir(graph(n=lif()), **options)
