@@ -67,6 +67,10 @@ def export_to_nir(
         TypeError: If ``module`` is no module, or ``sample_data`` no tensor.
         ImportError: If ``nir`` is not installed.
 
+    Note:
+        snnTorch 1.0.0 leaves the padding of ``nn.AvgPool2d`` out, and needs neurons built with
+        one number for each.
+
     References:
         J. E. Pedersen et al. (2024). Neuromorphic intermediate representation: A unified
         instruction set for interoperable brain-inspired computing. Nature Communications 15,

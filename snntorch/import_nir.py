@@ -57,6 +57,10 @@ def import_from_nir(
         FileNotFoundError: If there is no such file.
         ImportError: If ``nir`` is not installed.
 
+    Note:
+        snnTorch 1.0.0 makes neurons of a beta of 0.9 of IF, which leak, and leaves out what NIR
+        cannot say of a neuron, so that a net that comes back fires otherwise.
+
     References:
         J. E. Pedersen et al. (2024). Neuromorphic intermediate representation: A unified
         instruction set for interoperable brain-inspired computing. Nature Communications 15,

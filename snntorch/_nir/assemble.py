@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import nn
 
 from snntorch._checks import expect, expect_flag, expect_number
-from snntorch._neurons._recurrent import RecurrentLIF
 from snntorch._nir.facts import told
 from snntorch._nir.layers_in import LAYERS
 from snntorch._nir.net import Graph, Stateful
 from snntorch._nir.neurons_in import to_neuron
-from snntorch._nir.numbers import expect_numbers, shape_of
+from snntorch._nir.numbers import expect_numbers
 from snntorch._nir.package import DEFAULT_DT, read
+from snntorch._nir.shapes import batch_dimensions
 from snntorch._nir.units import NEURONS, OWNER, Unit, Units, to_units
 
 
@@ -47,6 +46,7 @@ class Mapped:
         dt: Length of a time step.
         source: Who says so.
         left_out: What of the exported net is in no node.
+        batch: How many dimensions of its Input are taken for those of a batch.
     """
 
     units: Units
@@ -54,6 +54,7 @@ class Mapped:
     dt: float
     source: str
     left_out: str
+    batch: int
 
 
 def _time_step(graph: Any, dt: float | None) -> tuple[float, str]:
@@ -100,9 +101,10 @@ def to_parts(graph: Any, dt: float | None, output: bool, owner: str = OWNER) -> 
             )
             modules, notes = [LAYERS[unit.kind](unit.node, dtype)], _layer_notes(unit)
         parts.append(Part(unit, tuple(modules), tuple(notes)))
-    _expect_shapes(units, parts)
+    layers = {part.unit.name: part.modules for part in parts}
+    batch = batch_dimensions(units, layers, 0 if told(graph) else 2)
     left_out = str(told(graph).get("left_out", ""))
-    return Mapped(units, tuple(parts), step, source, left_out)
+    return Mapped(units, tuple(parts), step, source, left_out, batch)
 
 
 def _layer_notes(unit: Unit) -> list[str]:
@@ -110,73 +112,6 @@ def _layer_notes(unit: Unit) -> list[str]:
     if padded and "count_include_pad" not in told(unit.node):
         return ["count_include_pad=True is assumed, as NIR does not say"]
     return []
-
-
-def _expect_shapes(units: Units, parts: list[Part]) -> None:
-    """Raise ``ValueError`` unless what each unit gives is what the next takes.
-
-    Layers run on shapes alone, so a declared shape costs no memory.
-    """
-    shapes = {"input": shape_of("input", units.input.input_type["input"])}
-
-    def arriving(name: str, sources: tuple[str, ...]) -> tuple[int, ...]:
-        found = {source: shapes[source] for source in sources}
-        one = len(set(found.values())) == 1
-        expect(one, OWNER, f"inputs of one shape at node {name!r}", found)
-        return found[sources[0]]
-
-    for part in parts:
-        unit = part.unit
-        given = arriving(unit.name, unit.sources)
-        what = f"an input of node {unit.name!r} ({unit.kind}) that fits"
-        where = f"shape {given} from {' + '.join(unit.sources)}"
-        if unit.kind in NEURONS:
-            own = shape_of(unit.name, np.array(np.shape(unit.node.r), int))
-            expect(given == own, OWNER, f"{what}, {own}", where)
-            for extra in (unit.threshold, unit.graded):
-                if extra is not None:
-                    size = np.shape(_values(extra))
-                    what = f"{type(extra).__name__} of node {unit.name!r} of its shape {own}"
-                    expect(size == own, OWNER, what, size)
-            if unit.feedback is not None and unit.feedback is not unit.node:
-                neuron = next(m for m in part.modules if isinstance(m, RecurrentLIF))
-                back = _gives(neuron.recurrent, own)
-                expect(back == own, OWNER, f"feedback of {unit.name!r} of shape {own}", back)
-            shapes[unit.name] = own
-            continue
-        if unit.kind in ("Scale", "Threshold"):
-            own = np.shape(_values(unit.node))
-            expect(given == own, OWNER, f"{what}, {own}", where)
-            shapes[unit.name] = own
-            continue
-        gives = _gives(part.modules[0], given)
-        expect(gives is not None, OWNER, what, where)
-        assert gives is not None
-        shapes[unit.name] = gives
-    for sources, end in zip(units.outputs, units.ends, strict=True):
-        given = arriving("output", sources)
-        declared = end.input_type.get("input") if end.input_type else None
-        if declared is not None:
-            own = shape_of("output", declared)
-            expect(given == own, OWNER, f"an output of the declared shape {own}", given)
-
-
-def _values(node: Any) -> Any:
-    """Return the numbers of a Scale or Threshold."""
-    return node.scale if hasattr(node, "scale") else node.threshold
-
-
-def _gives(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return the shape of what a layer gives for a sample; None if it does not take it."""
-    own = [*layer.named_parameters(), *layer.named_buffers()]
-    meta = {name: value.detach().to("meta") for name, value in own}
-    dtype = next((value.dtype for value in meta.values()), None)
-    sample = torch.empty(1, *shape, device="meta", dtype=dtype)
-    try:
-        out: Tensor = functional_call(layer, meta, (sample,))
-    except (RuntimeError, ValueError, IndexError):
-        return None
-    return tuple(out.shape[1:]) if out.dim() and len(out) == 1 else None
 
 
 def _valid(name: str) -> str:

@@ -34,7 +34,7 @@ class Scale(nn.Module):
             self.scale = nn.Parameter(scale)
         else:
             self.register_buffer("scale", scale)
-        self.register_buffer("shift", torch.zeros_like(scale[:0].sum()) if shift is None else shift)
+        self.register_buffer("shift", scale.new_zeros(()) if shift is None else shift)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``scale * x + shift``."""

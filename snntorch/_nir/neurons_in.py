@@ -250,10 +250,10 @@ class _Maker:
         layer = LAYERS[type(node).__name__](node, self.dtype)
         learn = bool(self.facts.get("learn_recurrent", True))
         if isinstance(layer, nn.Linear):
-            neuron = recurrent(**options, linear_features=shape[-1], learn_recurrent=learn)
+            neuron = recurrent(**options, linear_features=layer.in_features, learn_recurrent=learn)
         else:
             layer = _same_size(layer, told(node))
-            sizes = {"conv2d_channels": shape[0], "kernel_size": layer.kernel_size}
+            sizes = {"conv2d_channels": layer.in_channels, "kernel_size": layer.kernel_size}
             neuron = recurrent(**options, **sizes, learn_recurrent=learn)
         neuron.recurrent = layer.requires_grad_(learn)
         return neuron

@@ -101,6 +101,8 @@ def report(graph: Any, dt: float | None = None) -> Report:
     """Return what becomes of each node of a graph; see :func:`snntorch.nir.report`."""
     mapped = to_parts(graph, dt, output=False, owner="report")
     notes = [f"Euler steps of {mapped.dt:g} s ({mapped.source})"]
+    if mapped.batch:
+        notes.append(f"the first {mapped.batch} of its Input's dimensions are taken for a batch")
     if mapped.left_out:
         notes.append(f"left out: {mapped.left_out}")
     lines = tuple(

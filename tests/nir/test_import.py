@@ -215,6 +215,29 @@ def test_feedback(nested: bool, back: str) -> None:
     assert neuron.mem.tolist()[0] == pytest.approx([expected] * 3)
 
 
+def test_one_number_for_all_neurons() -> None:
+    """As norse and sinabs write it, whose nodes hold tensors of torch."""
+    ones = [torch.tensor(value) for value in (1e-3, 10.0, 0.0, 1.0)]
+    net = import_from_nir(graph(fc=linear(7, 3), n=nir.LIF(*ones), end=7))
+    assert net.n.beta.shape == ()
+    assert net(torch.ones(4, 3)).shape == (4, 7)
+    scaled = graph(a=nir.Scale(np.array(2.0)), t=nir.Threshold(np.array([1.5])))
+    assert import_from_nir(scaled)(torch.ones(1, 3)).tolist() == [[1, 1, 1]]
+
+
+def test_a_batch_in_the_declared_shape() -> None:
+    """As rockpool writes it."""
+    made = graph(fc=linear(), n=lif())
+    for end in ("input", "output"):
+        made.nodes[end] = type(made.nodes[end])(np.array([2, 9, 3]))
+    assert import_from_nir(made)(torch.ones(4, 3)).shape == (4, 3)
+    told = "the first 2 of its Input's dimensions are taken for a batch"
+    assert told in str(snn.nir.report(made))
+    made.nodes["input"] = nir.Input(np.array([2, 9, 5, 3]))
+    with pytest.raises(ValueError, match=r"that fits, \(3,\), but got shape \(2, 9, 5, 3\)"):
+        import_from_nir(made)
+
+
 def test_thresholds_fire() -> None:
     net = import_from_nir(graph(n=nir.Threshold(full(0.5))))
     assert net(torch.tensor([[0.4, 0.5, 0.6]])).tolist() == [[0, 0, 1]]
