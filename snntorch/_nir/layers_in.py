@@ -50,8 +50,10 @@ def _sizes(value: Any, number: int) -> Any:
 def conv(node: Any, dtype: torch.dtype) -> nn.Module:
     """Return an nn.Conv1d or nn.Conv2d, of the kernel and groups that it was exported from."""
     weight, facts = np.asarray(node.weight), told(node)
-    number = weight.ndim - 2
-    kind: Any = nn.Conv1d if number == 1 else nn.Conv2d
+    number, name = weight.ndim - 2, type(node).__name__
+    fits = name == f"Conv{number}d"
+    expect(fits, OWNER, f"a weight of {int(name[4]) + 2} dimensions in {name}", weight.shape)
+    kind: Any = getattr(nn, name)
     padding: Any = node.padding
     if not isinstance(padding, str):
         steps = _sizes(node.dilation, number)
@@ -62,11 +64,11 @@ def conv(node: Any, dtype: torch.dtype) -> nn.Module:
     if groups == 1:
         weight, groups = _regrouped(weight, int(facts.get("groups", 1)))
     outputs, per_group = weight.shape[:2]
-    bias = np.asarray(node.bias)
+    bias = np.zeros(outputs) if node.bias is None else np.asarray(node.bias)
     fits = bias.shape == (outputs,) and groups > 0 and outputs % groups == 0
     what = f"a bias for each of {outputs} channels, in {groups} groups"
     expect(fits, OWNER, what, f"one of shape {bias.shape}")
-    unbiased = not facts.get("bias", True) and not bias.any()
+    unbiased = node.bias is None or (not facts.get("bias", True) and not bias.any())
     layer = kind(
         per_group * groups,
         outputs,

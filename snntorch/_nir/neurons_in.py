@@ -57,11 +57,13 @@ def equation(unit: Unit, dt: float) -> Equation:
     """
     node, where = unit.node, f"node {unit.name!r} ({unit.kind})"
     shape = np.shape(node.r)
-    values = {
-        name: np.broadcast_to(np.asarray(value, float), shape)
-        for name, value in vars(node).items()
-        if name in ("r", "tau", "tau_mem", "tau_syn", "w_in", "v_leak", "v_reset", "v_threshold")
-    }
+    values = {}
+    for name in ("r", "tau", "tau_mem", "tau_syn", "w_in", "v_leak", "v_reset", "v_threshold"):
+        if hasattr(node, name):
+            value = np.asarray(getattr(node, name), float)
+            fits = value.shape == shape or value.size == 1
+            expect(fits, OWNER, f"`{name}` of shape {shape}, as `r`, at {where}", value.shape)
+            values[name] = np.broadcast_to(value, shape)
     zero, notes = np.zeros(shape), []
     leak, reset = values.get("v_leak", zero), values.get("v_reset", zero)
     threshold = values.get("v_threshold", np.full(shape, np.inf))
@@ -108,7 +110,7 @@ class _Maker:
         """Return a value as it was before it was expanded, if the node still says the same."""
         noted = self.facts.get(name)
         if noted is not None:
-            if same(np.clip(noted, least, most), said):
+            if not isinstance(noted, str) and same(np.clip(noted, least, most), said):
                 return tensor(noted, self.dtype)
             self.notes.append(f"{name} is the node's; another is noted on it")
         first = said.flat[0] if said.size else 0.0
@@ -253,7 +255,8 @@ class _Maker:
             neuron = recurrent(**options, linear_features=layer.in_features, learn_recurrent=learn)
         else:
             layer = _same_size(layer, told(node))
-            sizes = {"conv2d_channels": layer.in_channels, "kernel_size": layer.kernel_size}
+            kernel = layer.kernel_size if isinstance(layer, nn.Conv2d) else layer.kernel_size[0]
+            sizes = {"conv2d_channels": layer.in_channels, "kernel_size": kernel}
             neuron = recurrent(**options, **sizes, learn_recurrent=learn)
         neuron.recurrent = layer.requires_grad_(learn)
         return neuron

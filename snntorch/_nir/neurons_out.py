@@ -210,7 +210,12 @@ def _feedback(nir: Any, name: str, layer: Any, shape: Shape) -> Any:
         odd.weight, odd.bias = nn.Parameter(weight), layer.bias
         node = to_node(nir, odd, shape, shape)
         return tell(node, feedback_kernel=np.array(layer.kernel_size))
-    if type(layer) in (nn.Linear, nn.Conv2d):
+    if type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d):
         return to_node(nir, layer, shape, shape)
-    expect(False, OWNER, f"nn.Linear or nn.Conv2d as `{name}.recurrent`", type(layer).__name__)
+    expect(
+        False,
+        OWNER,
+        f"nn.Linear, nn.Conv1d or nn.Conv2d as `{name}.recurrent`",
+        type(layer).__name__,
+    )
     raise AssertionError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +80,8 @@ def to_units(graph: Any) -> Units:
     """
     nodes, edges = _flat(graph)
     inputs = [name for name, node in nodes.items() if type(node).__name__ == "Input"]
-    outputs = sorted(name for name, node in nodes.items() if type(node).__name__ == "Output")
+    ends = [name for name, node in nodes.items() if type(node).__name__ == "Output"]
+    outputs = sorted(ends, key=lambda name: (len(name), name))  # a file forgets their order
     expect(len(inputs) == 1, OWNER, "a graph with one Input node", inputs or "none")
     expect(bool(outputs), OWNER, "a graph with an Output node", "none")
     _expect_on_the_way(nodes, edges, inputs[0], outputs)
@@ -89,8 +91,8 @@ def to_units(graph: Any) -> Units:
     for unit in order:
         unit.sources = _origins(flow, unit.name, inputs[0])
         expect(bool(unit.sources), OWNER, f"an input of node {unit.name!r}", "none")
-    ends = tuple(_origins(flow, name, inputs[0]) for name in outputs)
-    return Units(order, ends, nodes[inputs[0]], tuple(nodes[name] for name in outputs))
+    groups = tuple(_origins(flow, name, inputs[0]) for name in outputs)
+    return Units(order, groups, nodes[inputs[0]], tuple(nodes[name] for name in outputs))
 
 
 def _origins(flow: list[Edge], name: str, given: str) -> tuple[str, ...]:
@@ -106,7 +108,7 @@ def _flat(graph: Any, prefix: str = "") -> tuple[dict[str, Any], list[Edge]]:
         known = ", ".join(sorted(graph.nodes))
         what = "edges between nodes that are there"
         expect(end in graph.nodes, OWNER, what, f"one with {prefix}{end!r}", f"There are: {known}.")
-    twice = sorted({edge for edge in edges if edges.count(edge) > 1})
+    twice = sorted(edge for edge, count in Counter(edges).items() if count > 1)
     expect(not twice, OWNER, "one edge between two nodes", f"{twice} twice")
     entry, leave = {name: name for name in graph.nodes}, {name: name for name in graph.nodes}
     inner: list[Edge] = []

@@ -69,6 +69,15 @@ NEURONS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
         DENSE,
     ),
     "Leaky beyond its bounds": (lambda: hidden(snn.Leaky, torch.tensor(1.2)), DENSE),
+    "Leaky without gradient": (lambda: hidden(snn.Leaky, 0.9, surrogate_disable=True), DENSE),
+    "Leaky of another surrogate": (
+        lambda: hidden(snn.Leaky, 0.9, spike_grad=surrogate.spike_rate_escape(2, slope=3)),
+        DENSE,
+    ),
+    "Leaky with a learned factor": (
+        lambda: hidden(snn.Leaky, 0.9, graded_spikes_factor=0.5, learn_graded_spikes_factor=True),
+        DENSE,
+    ),
     "IF": (lambda: hidden(snn.Leaky, 1.0), DENSE),
     "IF in part": (lambda: hidden(snn.Leaky, torch.tensor([1, 0.5, 0, 1, 0.2])), DENSE),
     "I": (lambda: hidden(snn.Leaky, 1.0, reset_mechanism="none", threshold=2.0), DENSE),

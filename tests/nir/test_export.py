@@ -122,6 +122,26 @@ def test_functions_that_flatten() -> None:
     assert graph.nodes["flatten"].start_dim == 0
 
 
+def test_functions_that_change_nothing() -> None:
+    def step(self: Any, x: Tensor) -> Any:
+        mem = torch.zeros_like(x)
+        return self.lif(self.fc1(x.float().contiguous().view(2, 4)), mem)
+
+    assert kinds(export_to_nir(Stepped(step), X)) == ["Input", "Affine", "LIF", "Output"]
+
+
+def test_half_precision() -> None:
+    graph = export_to_nir(nn.Linear(4, 2).bfloat16(), X.bfloat16())
+    assert graph.nodes["snntorch"].weight.dtype == np.float32
+
+
+def test_another_layer_of_feedback() -> None:
+    neuron = snn.RLeaky(0.9, linear_features=4)
+    neuron.recurrent = nn.Sequential(nn.Linear(4, 4))
+    with pytest.raises(ValueError, match=r"or nn\.Conv2d as `snntorch\.recurrent`, but got Sequ"):
+        export_to_nir(neuron, X)
+
+
 def test_several_outputs() -> None:
     def step(self: Any, x: Tensor) -> Any:
         spk, _ = self.lif(self.fc1(x))

@@ -123,6 +123,35 @@ def test_states_of_ones_own(name: str) -> None:
     assert torch.equal(halfway, net(x[1], state)[0])  # nothing is remembered
 
 
+def test_metadata_is_not_believed_blindly() -> None:
+    exported = export_to_nir(snn.Leaky(0.9), torch.rand(1, 3))
+    facts = exported.nodes["snntorch"].metadata["snntorch"]
+    for wrong in (0.5, "much", np.ones((2, 2)), np.nan):
+        facts["beta"] = wrong
+        assert import_from_nir(exported)[0].beta.tolist() == pytest.approx([0.9] * 3)
+    exported.nodes["snntorch"].metadata["snntorch"] = "mine"
+    assert import_from_nir(exported, dt=1e-4)[0].reset_mechanism == "zero"
+
+
+def test_several_outputs(tmp_path: Path) -> None:
+    layers = {f"fc{number}": nir.Linear(full(number, 1, 3)) for number in range(12)}
+    outputs = {f"output_{number}": nir.Output(np.array([1])) for number in range(12)}
+    edges = [("input", name) for name in layers] + [*zip(layers, outputs, strict=True)]
+    nodes = {"input": nir.Input(np.array([3])), **layers, **outputs}
+    nir.write(tmp_path / "net.nir", nir.NIRGraph(nodes, edges))
+    out = import_from_nir(tmp_path / "net.nir")(torch.ones(1, 3))
+    assert [value.item() for value in out] == [3.0 * number for number in range(12)]
+
+
+def test_a_convolution_without_bias_from_elsewhere() -> None:
+    made = graph(n=nir.Conv1d(None, full(1, 2, 1, 2), 1, 0, 1, 1, None))
+    made.nodes["input"], made.nodes["output"] = (
+        nir.Input(np.array([1, 3])),
+        nir.Output(np.array([2, 2])),
+    )
+    assert import_from_nir(made).n.bias is None
+
+
 def test_states_besides_spikes() -> None:
     make, shape = NETS["second order"]
     exported = export_to_nir(make(), torch.rand(1, *shape))
@@ -238,6 +267,24 @@ def test_a_batch_in_the_declared_shape() -> None:
         import_from_nir(made)
 
 
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_feedback_by_convolutions(dilation: int) -> None:
+    """Of any kind that keeps the size, and of one dimension, too."""
+    flat = nir.Conv1d(6, full(0.5, 2, 2, 3), 1, dilation, dilation, 1, full(0, 2))
+    wide = nir.Conv2d((6, 6), full(0.5, 2, 2, 3, 3), 1, dilation, dilation, 1, full(0, 2))
+    for w, shape in ((flat, (2, 6)), (wide, (2, 6, 6))):
+        n = nir.LIF(*(full(value, *shape) for value in (1e-3, 10, 0, 1, 0)))
+        made = graph([("input", "n"), ("n", "w"), ("w", "n"), ("n", "output")], n=n, w=w)
+        for end in ("input", "output"):
+            made.nodes[end] = type(made.nodes[end])(np.array(shape))
+        net = import_from_nir(made)
+        assert net.n.recurrent.dilation[0] == dilation
+        assert net.n.recurrent(torch.ones(1, *shape)).max() == {2: 3, 3: 9}[len(shape)]
+        again = import_from_nir(export_to_nir(net, torch.rand(1, *shape)))
+        assert repr(again) == repr(net)
+        assert net(torch.ones(3, *shape)).shape == (3, *shape)
+
+
 def test_thresholds_fire() -> None:
     net = import_from_nir(graph(n=nir.Threshold(full(0.5))))
     assert net(torch.tensor([[0.4, 0.5, 0.6]])).tolist() == [[0, 0, 1]]
@@ -270,6 +317,13 @@ def test_a_kernel_that_is_no_square_in_a_file(tmp_path: Path) -> None:
 
 
 # --- graphs of which none can be made
+
+
+def spoilt(**values: Any) -> Any:
+    node = lif()
+    for name, value in values.items():
+        setattr(node, name, value)
+    return node
 
 
 NODE = "node 'n'"
@@ -362,6 +416,18 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "bias": (
         lambda: graph(n=nir.Affine(full(1, 3, 3), full(1, 2))),
         r"a bias of 3 values in an Affine node, but got \(2,\)",
+    ),
+    "kernel": (
+        lambda: graph(n=nir.Conv2d((3, 3), full(1, 4, 2, 3), 1, 0, 1, 1, full(0, 4))),
+        r"a weight of 4 dimensions in Conv2d, but got \(4, 2, 3\)",
+    ),
+    "parameters": (
+        lambda: graph(n=spoilt(tau=full(1, 2))),
+        rf"`tau` of shape \(3,\), as `r`, at {NODE}",
+    ),
+    "stride": (
+        lambda: graph(n=nir.AvgPool2d(np.array([2, 2]), np.array([0, 0]), np.array([0, 0]))),
+        r"an input of node 'n' \(AvgPool2d\) that fits",
     ),
     "channels": (
         lambda: graph(n=nir.Conv1d(9, full(1, 4, 2, 3), 1, 0, 1, 3, full(0, 4)), size=3),
