@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from snntorch._checks import expect
 from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._torch import tree_flatten
 from snntorch._unroll.deferred.fuse import unfuse
 
 #: A layer, or the input, by name, and which of its outputs: 0 for spikes, others for states.
@@ -101,8 +101,8 @@ class _Watch(TorchFunctionMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         if not self.inside and isinstance(out, (Tensor, tuple, list)):
-            given = [v for v in tree_leaves((args, kwargs)) if isinstance(v, Tensor)]
-            made = any(isinstance(v, Tensor) for v in tree_leaves(out))
+            given = [v for v in tree_flatten((args, kwargs))[0] if isinstance(v, Tensor)]
+            made = any(isinstance(v, Tensor) for v in tree_flatten(out)[0])
             if made and any(self.sources(value) for value in given):
                 self._function(func, given, kwargs, out)
         return out
@@ -232,7 +232,7 @@ def trace(module: nn.Module, sample: Tensor, args: list[Any], name: str) -> Trac
     watch.note(sample, (INPUT,))
     with torch.no_grad(), watch:
         out = twin(sample, *args)
-    groups = (watch.sources(v) for v in tree_leaves(out) if isinstance(v, Tensor))
+    groups = (watch.sources(v) for v in tree_flatten(out)[0] if isinstance(v, Tensor))
     found.outputs = _signals(found, tuple(dict.fromkeys(group for group in groups if group)))
     return found
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 import snntorch as snn
 from snntorch.export_nir import export_to_nir
+from tests.nir.graphs import cubalif, full, graph, lif
 from tests.nir.nets import hidden
-from tests.nir.test_import import cubalif, full, graph, lif
 
 
 def told(net: nn.Module, *shape: int) -> str:
