@@ -7,6 +7,7 @@ agrees shows that it is the whole cause.
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import warnings
@@ -49,12 +50,14 @@ class Result:
         ours: Ours.
         cause: What makes them differ.
         explained: Ours, or theirs, without it.
+        membranes: How far membranes of the last layer are apart at most, where both can be read.
     """
 
     theirs: Tensor
     ours: Tensor
     cause: str = ""
     explained: Tensor | None = None
+    membranes: float | None = None
 
 
 def weights(positive: bool = False) -> list[Tensor]:
@@ -95,13 +98,25 @@ def run(net: nn.Module) -> Tensor:
 
 
 @torch.no_grad()
-def run_with_states(net: nn.Module) -> Tensor:
-    """Return the spikes of a net that takes its states, and returns them."""
-    state, out = None, []
+def run_with_states(net: nn.Module) -> tuple[Tensor, list[Any]]:
+    """Return the spikes and the states of a net that takes its states, and returns them."""
+    state, out, states = None, [], []
     for step in X:
         spk, state = net(step, state)
         out.append(spk)
-    return torch.stack(out)
+        states.append(copy.copy(getattr(state, "state", state)))
+    return torch.stack(out), states
+
+
+@torch.no_grad()
+def apart(net: nn.Sequential, membranes: list[Tensor]) -> float:
+    """Return how far the membranes of our last neurons are from theirs at most."""
+    utils.reset(net)
+    found = 0.0
+    for step, theirs in zip(X, membranes, strict=True):
+        net(step)
+        found = max(found, (net[-1].mem - theirs).abs().max().item())
+    return found
 
 
 def exported(kind: str, dt: float = DT) -> Any:
@@ -113,17 +128,24 @@ def into_norse(kind: str) -> Result:
     """Our graph in norse."""
     import norse.torch as norse  # noqa: PLC0415
 
-    def theirs(graph: Any) -> Tensor:
+    def theirs(graph: Any) -> tuple[Tensor, list[Any]]:
         return run_with_states(norse.from_nir(graph, dt=DT))
 
-    found = Result(theirs(exported(kind)), run(chain(OURS[kind])))
+    spk, states = theirs(exported(kind))
+    found = Result(spk, run(chain(OURS[kind])))
     if kind == "LIF":
         graph = exported(kind)
         for name in ("0", "2"):  # r goes into the weights before it
             node = graph.nodes[str(int(name) + 1)]
             graph.nodes[name].weight *= node.r[:, None]
             node.r = np.ones_like(node.r)
-        found.cause, found.explained = "norse leaves r of LIF out", theirs(graph)
+        found.cause = "norse leaves r of LIF out"
+        found.explained, states = theirs(graph)
+    # a synapse has a state before the membrane's
+    last = [state["3"][0] for state in states]
+    found.membranes = apart(
+        chain(OURS[kind]), [s[-1].v if kind == "CubaLIF" else s.v for s in last]
+    )
     return found
 
 
@@ -144,7 +166,7 @@ def from_norse(kind: str) -> Result:
     graph = norse.to_nir(net, X[0], dt=DT)
     # norse multiplies its time constants by dt, so dt is dt ** 2; IF is told per step
     dt = 1.0 if kind == "IF" else DT**2
-    found = Result(run_with_states(net), run(import_from_nir(graph, dt=dt)))
+    found = Result(run_with_states(net)[0], run(import_from_nir(graph, dt=dt)))
     if kind == "CubaLIF":
         for name in ("1", "3"):
             graph.nodes[name].w_in = graph.nodes[name].tau_syn / dt
@@ -161,8 +183,9 @@ def into_spikingjelly(kind: str) -> Result:
     """Our graph in spikingjelly."""
     from spikingjelly.activation_based import nir_exchange  # noqa: PLC0415
 
-    net = nir_exchange.import_from_nir(exported(kind), dt=DT)
-    return Result(run_with_states(net), run(chain(OURS[kind])))
+    spk, states = run_with_states(nir_exchange.import_from_nir(exported(kind), dt=DT))
+    membranes = apart(chain(OURS[kind]), [state["3"][0] for state in states])
+    return Result(spk, run(chain(OURS[kind])), membranes=membranes)
 
 
 def from_spikingjelly(kind: str) -> Result:
@@ -196,7 +219,7 @@ def as_sinabs(kind: str) -> nn.Module:
 
 
 SINABS = {
-    "IF": "reset by subtraction; floor at -threshold; several spikes per step",
+    "IF": "reset by subtraction",
     "LIF": "reset by subtraction; decay exp(-1/tau), tau in steps; r left out",
 }
 
@@ -313,7 +336,10 @@ def rows() -> list[tuple[str, ...]]:
                 other = result.ours if kind == "LIF" and "in norse" in pair else result.theirs
                 without = agreement(result.explained, other)
             fired = f"{int(result.theirs.sum())}, {int(result.ours.sum())}"
-            found.append((pair, kind, shipped, fired, result.cause or "none", without))
+            far = (
+                "–" if result.membranes is None else f"{result.membranes:.0e}".replace("0e+00", "0")
+            )
+            found.append((pair, kind, shipped, fired, result.cause or "none", without, far))
     return found
 
 
@@ -330,6 +356,7 @@ def main() -> None:
         "Spikes: theirs, ours",
         "Cause",
         "Equal without",
+        "Membranes apart",
     )
     print(".. list-table::\n   :header-rows: 1\n")
     for row in (header, *rows()):
