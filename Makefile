@@ -11,11 +11,16 @@ BENCH_PIP := $(BENCH)/bin/python -m pip install --quiet --constraint constraints
 SANITIZED := tests/unroll/test_native.py tests/unroll/test_step.py tests/unroll/test_random.py \
     tests/unroll/test_unroll.py
 PEERS := spikingjelly loguru norse nir nirtorch h5py sinabs pbr
+INTEROP := .venv-interop
+INTEROP_PIP := $(INTEROP)/bin/python -m pip install --quiet --constraint constraints.txt \
+    --constraint benchmarks/constraints.txt
+FRAMEWORKS := norse sinabs pbr spikingjelly loguru rockpool nirtorch
 
-.PHONY: demo test lint docs bench sanitize fuzz mutants coverage clean
+.PHONY: demo test lint docs bench interop sanitize fuzz mutants coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/quickstart.py --out out
+	$(BIN)/python examples/export_nir.py --out out
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto
@@ -62,6 +67,10 @@ bench: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/spikegen.py
 	$(BENCH)/bin/python benchmarks/spikeplot.py
 
+# our NIR graphs in other frameworks, and theirs here: the table of docs/nir.rst
+interop: $(INTEROP)/.installed
+	$(INTEROP)/bin/python benchmarks/interop.py
+
 # torch first, at the pinned version: a range would let pip fetch a build with CUDA
 $(INSTALLED): setup.py pyproject.toml constraints.txt $(KERNEL)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -77,6 +86,14 @@ $(BENCH)/.installed: setup.py pyproject.toml constraints.txt benchmarks/constrai
 	$(BENCH_PIP) --constraint benchmarks/constraints.txt --no-deps $(PEERS)
 	touch $@
 
+# the frameworks come without their dependencies, too: sinabs asks for an older nir
+$(INTEROP)/.installed: setup.py pyproject.toml constraints.txt benchmarks/constraints.txt $(KERNEL)
+	test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
+	$(INTEROP_PIP) torch
+	$(INTEROP_PIP) --editable ".[plot,nir]" scipy
+	$(INTEROP_PIP) --no-deps $(FRAMEWORKS)
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(BENCH) build dist out *.egg-info docs/_build docs/_gallery docs/api/_generated \
+	rm -rf $(VENV) $(BENCH) $(INTEROP) build dist out *.egg-info docs/_build docs/_gallery docs/api/_generated \
 	    docs/api/layers.rst docs/api/neurons.rst

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 import snntorch as snn
 import snntorch.spikeplot as splt
 from snntorch import spikegen, surrogate
+from snntorch.export_nir import export_to_nir
 
 PICTURES: list[Callable[[], Figure | Animation]] = []
 
@@ -167,6 +168,55 @@ def summary() -> Figure:
     """A whole run in one figure: input, spikes of each layer, output membranes."""
     x = bars().flatten(1).unsqueeze(1)
     return splt.summary(network(), x)
+
+
+class TwoBranches(nn.Module):
+    """A net whose bypass and branches end in one layer of neurons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.lif1 = nn.Linear(64, 32), snn.Leaky(beta=0.9)
+        self.left, self.lif2 = nn.Linear(32, 32), snn.Synaptic(alpha=0.5, beta=0.9)
+        self.right, self.lif3 = nn.Linear(32, 32), snn.RLeaky(beta=0.9, linear_features=32)
+        self.fc2, self.lif4 = nn.Linear(32, 10), snn.Leaky(beta=0.9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run one time step."""
+        spk, _ = self.lif1(self.fc1(x))
+        left, _, _ = self.lif2(self.left(spk))
+        right, _ = self.lif3(self.right(spk))
+        return self.lif4(self.fc2(left + right + spk))[0]
+
+
+@picture
+def nir_graph() -> Figure:
+    """A net with branches and feedback as a NIR graph: what a chip or another framework gets."""
+    graph = export_to_nir(TwoBranches(), torch.rand(1, 64))
+    column = {"input": 0}
+    while len(column) < len(graph.nodes):
+        for _, name in graph.edges:
+            before = [a for a, b in graph.edges if b == name]
+            if all(a in column for a in before):
+                column[name] = 1 + max(column[a] for a in before)
+    fig, ax = plt.subplots(figsize=(9, 2.4), layout="constrained")
+    boxes = {}
+    for name, node in graph.nodes.items():
+        beside = [other for other in graph.nodes if column[other] == column[name]]
+        place = (column[name], (len(beside) - 1) / 2 - beside.index(name))
+        kind = type(node).__name__
+        style = {
+            "boxstyle": "round",
+            "fc": "0.9" if kind in ("Input", "Output", "Affine") else "#9ecae1",
+        }
+        text = f"{name}\n{kind}" + ("\nwith feedback" if kind == "NIRGraph" else "")
+        boxes[name] = ax.text(*place, text, ha="center", va="center", fontsize=9, bbox=style)
+    for a, b in graph.edges:
+        arrow = {"arrowstyle": "->", "patchA": boxes[a].get_bbox_patch()}
+        arrow |= {"patchB": boxes[b].get_bbox_patch(), "shrinkA": 0, "shrinkB": 2}
+        ax.annotate("", boxes[b].get_position(), boxes[a].get_position(), arrowprops=arrow)
+    ax.set(xlim=(-0.5, max(column.values()) + 0.5), ylim=(-0.8, 0.8))
+    ax.axis("off")
+    return fig
 
 
 def build(folder: str | Path) -> list[Path]:

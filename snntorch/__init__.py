@@ -11,6 +11,7 @@ torch.Size([3, 2])
 """
 
 from snntorch import _layers, _neurons, backprop, functional, spikegen, surrogate, utils
+from snntorch import nir as nir  # not in __all__: a star would hide the package of that name
 from snntorch._layers import *
 from snntorch._neurons import *
 from snntorch._unroll.deferred.fuse import deferred, fuse, unfuse

@@ -21,6 +21,7 @@ MODULES = (
     *(name for name in API if name.startswith("snntorch.functional")),
     *("snntorch.surrogate", "snntorch.utils", "snntorch.spikegen"),
     *("snntorch.backprop", "snntorch.spikeplot"),
+    *("snntorch.export_nir", "snntorch.import_nir"),
 )
 #: Defaults that are other than released, with the reason.
 CHANGED_DEFAULTS = {
@@ -85,6 +86,7 @@ def test_import_is_light() -> None:
     code = (
         "import sys\n"
         f"for name in {heavy!r}: sys.modules[name] = None\n"
-        "import snntorch, snntorch.surrogate, snntorch.utils, snntorch.functional"
+        "import snntorch, snntorch.surrogate, snntorch.utils, snntorch.functional\n"
+        "import snntorch.nir, snntorch.export, snntorch.export_nir, snntorch.import_nir"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,6 +20,9 @@ LAYERS = (
     ("_unroll", "utils", "spikegen"),
     ("functional",),
     ("backprop", "spikeplot"),
+    ("_nir",),
+    ("export_nir", "import_nir", "nir"),
+    ("export",),
 )
 HEIGHT = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 

@@ -26,7 +26,8 @@ def beside_the_examples(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     monkeypatch.syspath_prepend(EXAMPLES)
     monkeypatch.chdir(tmp_path)
     yield
-    sys.modules.pop("idx", None)
+    for name in ("idx", "quickstart"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -237,3 +238,14 @@ def test_quickstart_writes_a_checkpoint_and_a_figure(run: Any, tmp_path: Path) -
     test_set = names["idx_files"]("mnist", [root])[1]
     again = names["accuracy"](net, test_set, num_steps=25, seed=0)
     assert f"{100 * again:.2f}" == share[1]
+
+
+def test_what_comes_back_from_a_nir_file_is_as_right(run: Any) -> None:
+    printed, names = run("export_nir.py", "--epochs", 3, "--hidden", 64, "--lr", 1e-2)
+    assert "wrote out/digits.nir\nNIR graph, Euler steps of 0.001 s (the graph's)" in printed
+    shares = re.findall(r"test accuracy, (.+): (\d+\.\d+) % of 360 held-out digits", printed)
+    assert [name for name, _ in shares] == ["trained", "read back"]
+    assert shares[0][1] == shares[1][1]
+    assert float(shares[0][1]) > 3 * 100 / CLASSES
+    net = names["import_from_nir"]("out/digits.nir")
+    assert net(torch.rand(2, 64)).shape == (2, CLASSES)

@@ -37,7 +37,7 @@ TEXT = (Path(__file__).parent / "data" / "upstream_defects.md").read_text()
 #: The parts of the package that stand; each part that lands adds its area.
 AREAS = (
     *("neurons", "surrogate", "utils", "layers", "packaging"),
-    *("spikegen", "functional", "backprop", "spikeplot"),
+    *("spikegen", "functional", "backprop", "spikeplot", "nir"),
 )
 
 

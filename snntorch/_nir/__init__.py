@@ -1,0 +1,1 @@
+"""Nets as graphs of the Neuromorphic Intermediate Representation, and back."""
