@@ -249,3 +249,16 @@ def test_what_comes_back_from_a_nir_file_is_as_right(run: Any) -> None:
     assert float(shares[0][1]) > 3 * 100 / CLASSES
     net = names["import_from_nir"]("out/digits.nir")
     assert net(torch.rand(2, 64)).shape == (2, CLASSES)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's exporter to itself
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_an_onnx_graph_spikes_as_the_net(run: Any) -> None:
+    printed, _ = run("export_onnx.py", "--epochs", 2, "--hidden", 32, "--lr", 1e-2)
+    assert "wrote out/digits.onnx" in printed
+    shares = re.findall(r"test accuracy, (.+): (\d+\.\d+) % of 360 held-out digits", printed)
+    assert [name for name, _ in shares] == ["PyTorch", "ONNX Runtime"]
+    assert abs(float(shares[0][1]) - float(shares[1][1])) < 1
+    differ, spikes = map(int, re.findall(r"(\d+) of (\d+) output spikes differ", printed)[0])
+    assert spikes > 1000  # products are rounded otherwise there, which moves few spikes
+    assert differ < 0.001 * spikes

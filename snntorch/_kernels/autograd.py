@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from snntorch import surrogate
-from snntorch._kernels.backends import PLAIN, backend
+from snntorch._kernels.backends import PLAIN, backend, tell_if_slow
 from snntorch._kernels.problem import PARAMETERS, ByName, Parameters, Problem, Rule
 from snntorch._torch import is_batched, is_traced, is_transformed, recording
 from snntorch.surrogate import SurrogateFunction, SurrogateGradient
@@ -132,6 +132,7 @@ def run(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> tuple[B
     if is_traced() or type(x) is not Tensor:
         out = torch.ops.snntorch.unroll(x, [*tensors], steps, call.encode())
     else:
+        tell_if_slow(x, steps)
         out = _Unroll.apply(call, steps, x, *tensors)  # type: ignore[no-untyped-call]
     return call.by_place(out)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from typing import Protocol
 
 from torch import Tensor
@@ -61,3 +63,26 @@ def backend(x: Tensor, parameters: Parameters) -> Backend:
     """Return what runs an input with parameters."""
     compiled = COMPILED.get(x.device.type)
     return PLAIN if compiled is None or compiled.why_not(x, parameters) else compiled
+
+
+#: Values, over all steps and neurons, from which on it takes long without a compiled kernel.
+MANY = 1 << 20
+
+
+def tell_if_slow(x: Tensor, steps: int) -> None:
+    """Warn, once, of a large sequence for which this machine has no compiled kernel."""
+    compiled = COMPILED.get(x.device.type)
+    reason = compiled.available() if compiled and steps * x[0].numel() >= MANY else None
+    if reason is not None:
+        _tell(reason)
+
+
+@functools.cache
+def _tell(reason: str) -> None:
+    warnings.warn(
+        f"snn.unroll runs without a compiled kernel, many times slower: {reason}. On CPU, install "
+        "a C compiler, then `pip install --force-reinstall --no-cache-dir --no-deps snntorch`; on "
+        "CUDA, `pip install triton`.",
+        UserWarning,
+        stacklevel=2,
+    )

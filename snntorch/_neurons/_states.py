@@ -159,10 +159,6 @@ class StateModule(ValueModule):
 
     def _store(self, states: tuple[Tensor, ...]) -> None:
         """Keep states for the next step."""
-        if torch.compiler.is_compiling():  # which follows attributes, not this dictionary
-            for name, state in zip(self.state_names, states, strict=True):
-                setattr(self, name, state)
-            return
         buffers = self._buffers
         for name, state in zip(self.state_names, states, strict=True):
             buffers[name] = state
@@ -174,16 +170,21 @@ class StateModule(ValueModule):
             One tensor per state (alone if there is one), empty: it counts as zeros of
             whatever shape the next input asks for, so no batch size has to be known.
         """
-        # not zeros_like: what a transform of torch.func left behind has only a shape, and a
-        # trace that reads as much as that keeps what it is read from
-        self._store(
-            tuple(
-                torch.zeros(0 if is_jit_traced() else old.shape, dtype=old.dtype, device=old.device)
-                for old in self._own_states()
-            )
-        )
         device = self._value("threshold").device
         fresh = tuple(torch.zeros(0, device=device) for _ in self.state_names)
+        if torch.compiler.is_compiling():  # to look at old ones would compile each size anew
+            self._store(fresh)
+        else:
+            # not zeros_like: what a transform of torch.func left behind has only a shape, and a
+            # trace that reads as much as that keeps what it is read from
+            self._store(
+                tuple(
+                    torch.zeros(
+                        0 if is_jit_traced() else old.shape, dtype=old.dtype, device=old.device
+                    )
+                    for old in self._own_states()
+                )
+            )
         return fresh[0] if len(fresh) == 1 else fresh
 
     def detach_mem(self) -> None:

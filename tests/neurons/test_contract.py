@@ -422,15 +422,6 @@ def test_dtype_is_that_of_the_module_and_its_input(case: Case, dtype: torch.dtyp
 
 
 @each
-def test_meta_device(case: Case) -> None:
-    neuron = case.make().to("meta")
-    outs = flat(neuron(case.input()[0].to("meta")))
-    assert {out.device.type for out in outs} == {"meta"}
-    assert {getattr(neuron, name).device.type for name in neuron.state_names} == {"meta"}
-    assert all(state.device.type == "meta" for state in case.states(neuron))
-
-
-@each
 def test_replicas_keep_states_of_their_own(case: Case) -> None:
     """As nn.DataParallel does it: replicas share parameters, not states."""
     neuron, x = case.make(init_hidden=True), case.input()
@@ -444,40 +435,6 @@ def test_replicas_keep_states_of_their_own(case: Case) -> None:
         run(replica, x[1:4, index : index + 1])
     assert all(a is getattr(neuron, n) for a, n in zip(before, neuron.state_names, strict=True))
     assert not torch.equal(replicas[0].mem, replicas[1].mem)
-
-
-# --- the rest of PyTorch ----------------------------------------------------------------
-
-
-@each
-@pytest.mark.parametrize("hidden", [True, False], ids=["hidden", "explicit"])
-def test_compiles_without_a_graph_break(case: Case, hidden: bool) -> None:
-    torch._dynamo.reset()
-    neuron = case.make(init_hidden=hidden, **dict.fromkeys(case.learn, True))
-    compiled = torch.compile(neuron, backend="eager", fullgraph=True)
-    x = case.input(3).requires_grad_()
-    got = run(compiled, x, None if hidden else case.states(neuron))
-    eager = case.make(init_hidden=hidden)
-    want = run(eager, x, None if hidden else case.states(eager))
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(got, want, strict=True))
-    assert got[0].requires_grad
-
-
-@each
-def test_functional_transforms(case: Case) -> None:
-    """torch.func.grad agrees with autograd, vmap over samples with the batch."""
-    neuron, x = case.make(), case.input()[0]
-
-    def loss(x: torch.Tensor) -> torch.Tensor:
-        return sum(out.sum() for out in flat(neuron(x, *case.states(neuron))))
-
-    xs = x.clone().requires_grad_()
-    loss(xs).backward()
-    torch.testing.assert_close(torch.func.grad(loss)(x), xs.grad)
-    if not case.vmaps:
-        return
-    alone = torch.vmap(lambda one: flat(neuron(one[None], *case.states(neuron)))[0])(x)
-    assert torch.equal(alone.squeeze(1), flat(neuron(x, *case.states(neuron)))[0])
 
 
 @each

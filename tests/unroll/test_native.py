@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch import surrogate
-from snntorch._kernels import plain
+from snntorch._kernels import backends, plain
 from snntorch._kernels.cpu import binding as cpu
 from snntorch._kernels.cpu import library, memory
 from snntorch._kernels.problem import (
@@ -598,3 +599,23 @@ def test_a_problem_that_does_not_fit_is_not_made() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             replace(fits, **change)
+
+
+def test_one_warning_of_a_large_sequence_without_kernel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(library, "FOLDER", str(tmp_path))
+    monkeypatch.setattr(backends, "MANY", 100)
+    backends._tell.cache_clear()
+    lif = snn.Leaky(0.9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lif.unroll(torch.rand(3, 2, 5))  # of 30 values
+    for told in (1, 0):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            lif.unroll(torch.rand(2, 5), num_steps=50)
+        assert len(caught) == told
+        assert all("without a compiled kernel" in str(one.message) for one in caught)
+        assert all("pip install" in str(one.message) for one in caught)
+    backends._tell.cache_clear()
