@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -178,8 +177,13 @@ def _shared(layers: list[tuple[str, nn.Module]]) -> str | None:
 
     Its states pass from place to place within a time step, so the order matters.
     """
-    places = Counter(part for _, layer in layers if why_not(layer) for part in set(layer.modules()))
-    return next((type(part).__name__ for part, count in places.items() if count > 1), None)
+    seen: set[nn.Module] = set()
+    for _, layer in layers:
+        parts = set(layer.modules()) if why_not(layer) else set()
+        for part in parts & seen:
+            return type(part).__name__
+        seen |= parts
+    return None
 
 
 def unroll(
