@@ -8,20 +8,21 @@ from typing import Any
 import pytest
 import torch
 
-from tests.distributed import NETS, alone, in_two_processes
+from tests.distributed.gradients import NETS, alone, gradients, what_is_shared
+from tests.distributed.processes import in_two_processes
 
 
 @pytest.fixture(scope="module")
-def gradients() -> list[dict[str, Any]]:
-    return in_two_processes("gradients", *NETS)
+def found() -> list[dict[str, Any]]:
+    return in_two_processes(gradients, *NETS)
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_two_processes_learn_what_one_learns(name: str, gradients: list[dict[str, Any]]) -> None:
+def test_two_processes_learn_what_one_learns(name: str, found: list[dict[str, Any]]) -> None:
     """From batches of unequal size, a second time from states of the first."""
     losses, want = alone(name)
     for rank in range(2):
-        loss, got = gradients[rank][name]
+        loss, got = found[rank][name]
         assert loss == pytest.approx(losses[rank], rel=1e-5)
         assert got.keys() == want.keys()
         for key, values in want.items():
@@ -30,7 +31,7 @@ def test_two_processes_learn_what_one_learns(name: str, gradients: list[dict[str
 
 
 def test_buffers_are_shared_but_for_states_and_those_ignored_by_the_user() -> None:
-    first, second = (found[""] for found in in_two_processes("what is shared", ""))
+    first, second = (each[""] for each in in_two_processes(what_is_shared, ""))
     assert first["running_mean"] == second["running_mean"] == [0.0] * 3
     assert (first["mine"], second["mine"]) == (0.0, 1.0)
     assert (first["states"], second["states"]) == ([2, 3], [3, 3])
