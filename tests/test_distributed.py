@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from torch import nn
 
 import snntorch as snn
 from tests.distributed.gradients import NETS, alone, gradients, what_is_shared
-from tests.distributed.processes import in_two_processes
+from tests.distributed.processes import Tasks, in_two_processes
 from tests.distributed.training import (
     CHECKPOINTED,
     WAYS,
@@ -25,10 +26,21 @@ from tests.distributed.training import (
     resumed,
 )
 
+TASKS: Tasks = {
+    "what is shared": what_is_shared,
+    "joined": joined,
+    **{f"gradients of {name}": partial(gradients, name) for name in NETS},
+    **{f"losses by {name}": partial(losses, name) for name in WAYS},
+    **{f"resumed {name}": partial(resumed, name) for name in CHECKPOINTED},
+}
+
 
 @pytest.fixture(scope="module")
-def found() -> list[dict[str, Any]]:
-    return in_two_processes(gradients, *NETS)
+def found() -> Iterator[list[dict[str, Any]]]:
+    found = in_two_processes(TASKS)
+    yield found
+    for name in CHECKPOINTED:
+        shutil.rmtree(found[0][f"resumed {name}"]["folder"])
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -36,7 +48,7 @@ def test_two_processes_learn_what_one_learns(name: str, found: list[dict[str, An
     """From batches of unequal size, a second time from states of the first."""
     losses, want = alone(name)
     for rank in range(2):
-        loss, got = found[rank][name]
+        loss, got = found[rank][f"gradients of {name}"]
         assert loss == pytest.approx(losses[rank], rel=1e-5)
         assert got.keys() == want.keys()
         for key, values in want.items():
@@ -44,8 +56,10 @@ def test_two_processes_learn_what_one_learns(name: str, found: list[dict[str, An
     assert any(any(values) for values in want.values())
 
 
-def test_buffers_are_shared_but_for_states_and_those_ignored_by_the_user() -> None:
-    first, second = (each[""] for each in in_two_processes(what_is_shared, ""))
+def test_buffers_are_shared_but_for_states_and_those_ignored_by_the_user(
+    found: list[dict[str, Any]],
+) -> None:
+    first, second = (each["what is shared"] for each in found)
     assert first["running_mean"] == second["running_mean"] == [0.0] * 3
     assert (first["mine"], second["mine"]) == (0.0, 1.0)
     assert (first["states"], second["states"]) == ([2, 3], [3, 3])
@@ -65,17 +79,12 @@ def test_without_processes_nothing_is_left_on_a_net() -> None:
 # -- training
 
 
-@pytest.fixture(scope="module")
-def trained() -> list[dict[str, Any]]:
-    return in_two_processes(losses, *WAYS)
-
-
 @pytest.mark.parametrize("name", WAYS)
-def test_losses_are_those_of_one_process(name: str, trained: list[dict[str, Any]]) -> None:
+def test_losses_are_those_of_one_process(name: str, found: list[dict[str, Any]]) -> None:
     want = losses_alone(name)
     assert want[-1] < want[0]
     for rank in range(2):
-        assert trained[rank][name] == pytest.approx(want, rel=1e-5)
+        assert found[rank][f"losses by {name}"] == pytest.approx(want, rel=1e-5)
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -91,24 +100,20 @@ def test_a_net_that_talks_while_it_runs_is_not_deferred(
     assert "talk to other processes" not in str(snn.plan(fused))
 
 
-def test_a_process_without_batches_left_joins_those_of_the_other() -> None:
-    first, second = (each[""] for each in in_two_processes(joined, ""))
+def test_a_process_without_batches_left_joins_those_of_the_other(
+    found: list[dict[str, Any]],
+) -> None:
+    first, second = (each["joined"] for each in found)
     assert first == second
     for got, want in zip(first, joined_alone(), strict=True):
         assert got == pytest.approx(want, rel=1e-5, abs=1e-6)
 
 
-@pytest.fixture(scope="module")
-def checkpoints() -> Iterator[dict[str, Any]]:
-    found = in_two_processes(resumed, *CHECKPOINTED)[0]
-    yield found
-    for each in found.values():
-        shutil.rmtree(each["folder"])
-
-
 @pytest.mark.parametrize("name", CHECKPOINTED)
-def test_training_goes_on_from_a_checkpoint(name: str, checkpoints: dict[str, Any]) -> None:
-    found = checkpoints[name]
-    assert found["got"] == pytest.approx(found["want"], rel=1e-6)
-    assert found["keys"] == sorted(WAYS[name].net().state_dict())
-    assert loaded_alone(name, found["folder"]) == pytest.approx(found["want"][0], rel=1e-5)
+def test_training_goes_on_from_a_checkpoint(name: str, found: list[dict[str, Any]]) -> None:
+    for each in found:
+        end = each[f"resumed {name}"]
+        assert end["got"] == pytest.approx(end["want"], rel=1e-6)
+        assert end["keys"] == sorted(WAYS[name].net().state_dict())
+    alone = loaded_alone(name, end["folder"])
+    assert alone == pytest.approx(end["want"][0], rel=1e-5)

@@ -94,7 +94,7 @@ def gradients(name: str) -> tuple[float, dict[str, list[float]]]:
     return loss.item(), {n: p.grad.flatten().tolist() for n, p in net.module.named_parameters()}
 
 
-def what_is_shared(_: str) -> dict[str, Any]:
+def what_is_shared() -> dict[str, Any]:
     """Return what this process has after one step of a net with batch norm and its own ignored."""
     torch.manual_seed(dist.get_rank())  # nets that differ, buffers too
     net = nn.Sequential(nn.BatchNorm1d(3), snn.Leaky(0.9, init_hidden=True), nn.Linear(3, 1))
@@ -128,14 +128,14 @@ def _states(rank: int, wrap: bool) -> list[float]:
     return [round(v, 3) for v in lif.mem.flatten().tolist()]
 
 
-def _hidden_states(_: str) -> tuple[list[float], list[float]]:
+def _hidden_states() -> tuple[list[float], list[float]]:
     rank = dist.get_rank()
     return _states(rank, wrap=False), _states(rank, wrap=True)
 
 
 def ddp_hidden_states() -> dict[str, str]:
     """Return rank 1's hidden mem with and without DistributedDataParallel."""
-    alone, wrapped = in_two_processes(_hidden_states, "")[1][""]
+    alone, wrapped = in_two_processes({"": _hidden_states})[1][""]
     return {"rank1_mem": str(wrapped), "rank1_mem_alone": str(alone)}
 
 

@@ -230,7 +230,7 @@ def losses_alone(name: str) -> list[float]:
 # -- batches that one process has more of
 
 
-def joined(_: str) -> list[list[float]]:
+def joined() -> list[list[float]]:
     """Return the weights after training on 3 batches here and 1 there."""
     net = made(Loop)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
