@@ -5,9 +5,9 @@
     torchrun ... examples/train_ddp.py --data fashion --root D  # torchvision-format files in D
 
 Each process takes its share of every batch, and the gradients are those of whole batches: the
-losses are one process's, but for rounding, which a spike at its threshold can show (``--double``
-makes that a thing of the tenth digit). With ``--checkpoint`` all is written after each
-epoch, and the same command goes on from there, with as many processes as it then has;
+losses are one process's, but for rounding, which in float32 moves a spike now and then, and in
+float64 (``--double``) hardly ever. With ``--checkpoint`` all is written after each epoch, and the
+same command goes on from there, with as many processes as it then has;
 ``torchrun --max-restarts 3 ...`` gives it again by itself.
 """
 

@@ -1,7 +1,6 @@
 """Train the network of ``quickstart.py`` on several processes, by Lightning.
 
-pip install lightning
-python examples/train_lightning.py --devices 2
+Type ``pip install lightning``, and ``python examples/train_lightning.py --devices 2``.
 """
 
 from __future__ import annotations
