@@ -249,3 +249,13 @@ def test_what_comes_back_from_a_nir_file_is_as_right(run: Any) -> None:
     assert float(shares[0][1]) > 3 * 100 / CLASSES
     net = names["import_from_nir"]("out/digits.nir")
     assert net(torch.rand(2, 64)).shape == (2, CLASSES)
+
+
+def test_lightning_trains_on_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("lightning", reason="lightning is for its users only")
+    command = [sys.executable, EXAMPLES / "train_lightning.py", "--devices", "2", "--epochs", "3"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    share = re.search(r"test accuracy +(\d\.\d+)", ended.stdout)
+    assert share is not None
+    assert float(share[1]) > 0.5

@@ -78,9 +78,7 @@ def test_a_killed_run_goes_on_to_what_one_process_reaches(tmp_path: Path) -> Non
         assert all(int(rate) > 0 for rate in rates)
     alone = finished(parted, epochs=EPOCHS)
     assert f"resumed after epoch {EPOCHS - 1}\n" in alone
-    # as printed, with six digits
-    assert cut | losses(again) | losses(alone) == pytest.approx(
-        want, rel=1e-5, abs=2e-6
-    )  # of six digits
+    got = cut | losses(again) | losses(alone)
+    assert got == pytest.approx(want, rel=1e-5, abs=2e-6)  # six digits are printed
     assert accuracy(alone) == accuracy(printed)
     assert [folder.name for folder in (parted / "made").iterdir()] == [str(EPOCHS)]
