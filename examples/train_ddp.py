@@ -7,8 +7,8 @@
 Each process takes its share of every batch, and the gradients are those of whole batches: the
 losses are one process's, but for rounding, which in float32 moves a spike now and then, and in
 float64 (``--double``) hardly ever. With ``--checkpoint`` all is written after each epoch, and the
-same command goes on from there, with as many processes as it then has;
-``torchrun --max-restarts 3 ...`` gives it again by itself.
+same command goes on from there, with as many processes as it then has. To have it given again by
+itself: ``until torchrun ...; do sleep 1; done``.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def accuracy(net: nn.Module, data: TensorDataset) -> float:
 def last_of(folder: Path) -> int:
     """Return after how many epochs the last checkpoint was written; 0 if there is none."""
     # what names the parts of a checkpoint is written last
-    return max((int(path.parent.name) for path in folder.glob("*/.metadata")), default=0)
+    return max((int(path.parent.name) for path in folder.glob("[0-9]*/.metadata")), default=0)
 
 
 def resume(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> int:
@@ -107,11 +107,13 @@ def resume(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> in
 
 
 def save(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
-    """Write a checkpoint, and take the one before away."""
+    """Write a checkpoint, and take those before away."""
     model, state = get_state_dict(net, optimizer)
     dcp.save({"net": model, "optimizer": state}, checkpoint_id=folder / str(epoch))
     if dist.get_rank() == 0:  # who ends last
-        shutil.rmtree(folder / str(epoch - 1), ignore_errors=True)
+        for other in folder.iterdir():
+            if other.name.isdigit() and int(other.name) < epoch:
+                shutil.rmtree(other)
 
 
 def log(text: str) -> None:
