@@ -122,14 +122,10 @@ def log(text: str) -> None:
     sys.stdout.flush()
 
 
-def work(args: argparse.Namespace) -> None:
+def work(args: argparse.Namespace, train_set: TensorDataset, test_set: TensorDataset) -> None:
     """Train as one of the processes."""
     rank, world = dist.get_rank(), dist.get_world_size()
     log(f"rank {rank} of {world}: process {os.getpid()}")
-    if args.data == "digits":
-        train_set, test_set = digits()
-    else:
-        train_set, test_set = idx_files(args.data, [args.root, DEBIAN])
     if args.double:
         torch.set_default_dtype(torch.float64)
     torch.manual_seed(args.seed)
@@ -170,11 +166,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--double", action="store_true", help="compute in float64")
     args = parser.parse_args()
+    roots = [args.root, DEBIAN] if args.data == "fashion" else [args.root]
+    sets = digits() if args.data == "digits" else idx_files(args.data, roots)
     if dist.is_torchelastic_launched():
         dist.init_process_group("gloo")
     else:
         dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    work(args)
+    work(args, *sets)
     dist.destroy_process_group()
 
 

@@ -251,6 +251,30 @@ def test_what_comes_back_from_a_nir_file_is_as_right(run: Any) -> None:
     assert net(torch.rand(2, 64)).shape == (2, CLASSES)
 
 
+def test_one_process_trains_as_several_do(run: Any, tmp_path: Path) -> None:
+    root = write_set(tmp_path, zipped=True)
+    options = (
+        "--data",
+        "fashion",
+        "--root",
+        root,
+        "--hidden",
+        64,
+        "--lr",
+        1e-2,
+        "--batch-size",
+        20,
+    )
+    printed, _ = run("train_ddp.py", *options, "--lr", 1e-2, "--epochs", 4)
+    assert printed.startswith("rank 0 of 1: process ")
+    losses = re.findall(r"^epoch \d: loss (\d+\.\d+)$", printed, re.MULTILINE)
+    assert len(losses) == 4
+    assert float(losses[-1]) < float(losses[0])
+    share = re.search(r"test accuracy: (\d+\.\d+) % of 40 held-out images\n$", printed)
+    assert share is not None
+    assert float(share[1]) > 2 * 100 / CLASSES
+
+
 def test_lightning_trains_on_two_processes(tmp_path: Path) -> None:
     pytest.importorskip("lightning", reason="lightning is for its users only")
     command = [sys.executable, EXAMPLES / "train_lightning.py", "--devices", "2", "--epochs", "3"]
