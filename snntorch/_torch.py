@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import MethodType
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as module_hooks
@@ -64,6 +66,24 @@ def is_hooked(module: nn.Module) -> bool:
         or module_hooks._global_forward_pre_hooks
         or module_hooks._global_backward_hooks
         or module_hooks._global_backward_pre_hooks
+    )
+
+
+def talks(net: nn.Module) -> bool:
+    """Return whether the ``forward`` of a net talks to other processes, as sharded layers do.
+
+    The weights of such a layer are there during its own calls only, and whatever it exchanges,
+    all processes have to exchange in one order.
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        return False
+    fsdp = sys.modules.get("torch.distributed.fsdp")  # takes long to import
+    whole = getattr(fsdp, "FullyShardedDataParallel", nn.SyncBatchNorm)
+    sharded = getattr(fsdp, "FSDPModule", nn.SyncBatchNorm)  # whole again before its `forward`
+    return any(
+        isinstance(part, (nn.SyncBatchNorm, whole))
+        or (isinstance(part, sharded) and part is not net)
+        for part in net.modules()
     )
 
 

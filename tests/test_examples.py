@@ -262,3 +262,37 @@ def test_an_onnx_graph_spikes_as_the_net(run: Any) -> None:
     differ, spikes = map(int, re.findall(r"(\d+) of (\d+) output spikes differ", printed)[0])
     assert spikes > 1000  # products are rounded otherwise there, which moves few spikes
     assert differ < 0.001 * spikes
+
+
+def test_one_process_trains_as_several_do(run: Any, tmp_path: Path) -> None:
+    root = write_set(tmp_path, zipped=True)
+    options = (
+        "--data",
+        "fashion",
+        "--root",
+        root,
+        "--hidden",
+        64,
+        "--lr",
+        1e-2,
+        "--batch-size",
+        20,
+    )
+    printed, _ = run("train_ddp.py", *options, "--lr", 1e-2, "--epochs", 4)
+    assert printed.startswith("rank 0 of 1: process ")
+    losses = re.findall(r"^epoch \d: loss (\d+\.\d+)$", printed, re.MULTILINE)
+    assert len(losses) == 4
+    assert float(losses[-1]) < float(losses[0])
+    share = re.search(r"test accuracy: (\d+\.\d+) % of 40 held-out images\n$", printed)
+    assert share is not None
+    assert float(share[1]) > 2 * 100 / CLASSES
+
+
+def test_lightning_trains_on_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("lightning", reason="lightning is for its users only")
+    command = [sys.executable, EXAMPLES / "train_lightning.py", "--devices", "2", "--epochs", "3"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    share = re.search(r"test accuracy +(\d\.\d+)", ended.stdout)
+    assert share is not None
+    assert float(share[1]) > 0.5

@@ -29,7 +29,7 @@ from torch import nn
 import snntorch as snn
 import snntorch.functional as SF
 from snntorch import backprop, spikegen, surrogate, utils
-from tests.distributed import ddp_hidden_states
+from tests.distributed.gradients import ddp_hidden_states
 
 mpl.use("Agg")
 

@@ -20,7 +20,7 @@ from snntorch._neurons._unroll import (
     unroll_neuron,
 )
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._torch import is_hooked, places_of, tree_map
+from snntorch._torch import is_hooked, places_of, talks, tree_map
 from snntorch._unroll.deferred.fuse import Fused
 from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.deferred.trial import Trial
@@ -116,6 +116,8 @@ def plan(net: nn.Module, x: Tensor | None = None, num_steps: int | None = None) 
 
 def _told(fused: Fused, x: Tensor | None) -> str:
     """Return what happens while a fused net is called with an example, or was the last time."""
+    if talks(fused.net):
+        return "its loop, as parts of it talk to other processes"
     if x is not None:
         fused = copy.deepcopy(fused)
         fused.trial = Trial()
@@ -363,9 +365,9 @@ def _is_deferred(stage: Stage) -> bool:
 
     Hooks are called at each step with what a step gives.
     """
-    own = not isinstance(stage.module, SpikingNeuron) and not is_hooked(stage.module)
-    parts = stage.module.modules()
-    spiking = any(isinstance(part, SpikingNeuron) for part in parts)
+    net = stage.module
+    own = not (isinstance(net, SpikingNeuron) or is_hooked(net) or talks(net))
+    spiking = any(isinstance(part, SpikingNeuron) for part in net.modules())
     return stage.kind == "loop" and can_note() and own and spiking
 
 

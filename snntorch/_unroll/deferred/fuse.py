@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from snntorch._checks import expect, expect_count
-from snntorch._torch import tree_map
+from snntorch._torch import talks, tree_map
 from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.deferred.report import Report
 from snntorch._unroll.deferred.trial import Call, Trial, likeness
@@ -35,7 +35,7 @@ class Fused:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the net."""
         forward = self.own or partial(type(self.net).forward, self.net)
-        if self.trial.outcome or not can_note():
+        if self.trial.outcome or not can_note() or talks(self.net):
             return forward(*args, **kwargs)
         call = Call(likeness(self.net, args, kwargs))
         report = None

@@ -1,22 +1,19 @@
-"""Two processes with DistributedDataParallel, for tests of what ranks share."""
+"""Nets with DistributedDataParallel: their gradients, and what ranks share."""
 
 from __future__ import annotations
 
 import copy
-import os
-import tempfile
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor, nn
 
 import snntorch as snn
 from snntorch import utils
+from tests.distributed.processes import in_two_processes
 from tests.neurons.subclasses import Own
 
 STEPS = 4
@@ -86,7 +83,7 @@ def loss_of(net: nn.Module, x: Tensor) -> Tensor:
     return total
 
 
-def _gradients(name: str) -> tuple[float, dict[str, list[float]]]:
+def gradients(name: str) -> tuple[float, dict[str, list[float]]]:
     """Return this process's loss, and the gradients that all have after a step."""
     warnings.simplefilter("error")
     net = nn.parallel.DistributedDataParallel(made(name))
@@ -97,7 +94,7 @@ def _gradients(name: str) -> tuple[float, dict[str, list[float]]]:
     return loss.item(), {n: p.grad.flatten().tolist() for n, p in net.module.named_parameters()}
 
 
-def _what_is_shared(_: str) -> dict[str, Any]:
+def what_is_shared() -> dict[str, Any]:
     """Return what this process has after one step of a net with batch norm and its own ignored."""
     torch.manual_seed(dist.get_rank())  # nets that differ, buffers too
     net = nn.Sequential(nn.BatchNorm1d(3), snn.Leaky(0.9, init_hidden=True), nn.Linear(3, 1))
@@ -131,40 +128,14 @@ def _states(rank: int, wrap: bool) -> list[float]:
     return [round(v, 3) for v in lif.mem.flatten().tolist()]
 
 
-def _hidden_states(_: str) -> tuple[list[float], list[float]]:
+def _hidden_states() -> tuple[list[float], list[float]]:
     rank = dist.get_rank()
     return _states(rank, wrap=False), _states(rank, wrap=True)
 
 
-_TASKS: dict[str, Callable[[str], Any]] = {
-    "gradients": _gradients,
-    "what is shared": _what_is_shared,
-    "hidden states": _hidden_states,
-}
-
-
-def _rank(rank: int, folder: Path, task: str, names: tuple[str, ...]) -> None:
-    torch.set_num_threads(1)
-    store = dist.FileStore(str(folder / "store"), 2)  # ports may be taken by the tests beside
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
-    torch.save({name: _TASKS[task](name) for name in names}, folder / f"{rank}.pt")
-    dist.barrier()
-    dist.destroy_process_group()
-    # Threads of gloo which still want the interpreter abort the process while Python ends
-    os._exit(0)
-
-
-def in_two_processes(task: str, *names: str) -> list[dict[str, Any]]:
-    """Return what a task returns for each name, in each process."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        mp.spawn(_rank, args=(folder, task, names), nprocs=2, join=True)
-        return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
-
-
 def ddp_hidden_states() -> dict[str, str]:
     """Return rank 1's hidden mem with and without DistributedDataParallel."""
-    alone, wrapped = in_two_processes("hidden states", "")[1][""]
+    alone, wrapped = in_two_processes({"": _hidden_states})[1][""]
     return {"rank1_mem": str(wrapped), "rank1_mem_alone": str(alone)}
 
 

@@ -1,0 +1,1 @@
+"""What runs in several processes, for the tests of training on them."""
