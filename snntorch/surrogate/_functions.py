@@ -224,7 +224,7 @@ class SpikeRateEscape(SurrogateFunction):
     def primitive(x: Tensor, beta: float, slope: float) -> Tensor:
         """Return ``slope/beta (1 - exp(-beta |x - 1|))`` with the sign of x - 1."""
         return slope * _odd(
-            x - 1, lambda y: _integral(beta, y, lambda rate: torch.expm1(rate * y) / rate)
+            x - 1, lambda y: _integral(beta, y, lambda rate: (torch.exp(rate * y) - 1) / rate)
         )
 
 
