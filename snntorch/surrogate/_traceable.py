@@ -39,12 +39,17 @@ class traceable(ContextDecorator):
         trace; see :doc:`/ipu`.
 
     Examples:
-        >>> import torch, snntorch as snn
-        >>> lif = snn.Leaky(beta=0.9, init_hidden=True)
+        >>> import torch
+        >>> def fire(x):
+        ...     return straight_through_estimator()(x - 1)
         >>> with traceable():
-        ...     traced = torch.jit.trace(lif, torch.rand(2, 3))
-        >>> "PythonOp" in str(traced.inlined_graph)
-        False
+        ...     traced = torch.jit.trace(fire, torch.rand(3))
+        >>> [node.kind() for node in traced.graph.nodes() if "detach" in node.kind()]
+        ['aten::detach', 'aten::detach']
+        >>> x = torch.tensor([0.5, 1.5], requires_grad=True)
+        >>> traced(x).sum().backward()
+        >>> x.grad
+        tensor([1., 1.])
     """
 
     def __enter__(self) -> traceable:
