@@ -64,11 +64,11 @@ class _Clamp(torch.autograd.Function):
 
 def clamped(value: Tensor, low: float = 0, high: float = 1) -> Tensor:
     """Return a parameter within its bounds; one that learns can come back from beyond them."""
-    differentiated_here = not is_jit_traced() and why_traceable() is None
-    if value.requires_grad and torch.is_grad_enabled() and differentiated_here:
-        found: Tensor = _Clamp.apply(value, low, high)  # type: ignore[no-untyped-call]
-        return found
-    return value.clamp(low, high)
+    learns = value.requires_grad and torch.is_grad_enabled()
+    if not learns or is_jit_traced() or why_traceable() is not None:
+        return value.clamp(low, high)
+    found: Tensor = _Clamp.apply(value, low, high)  # type: ignore[no-untyped-call]
+    return found
 
 
 class ValueModule(nn.Module):

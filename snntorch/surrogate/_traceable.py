@@ -62,8 +62,10 @@ class traceable(ContextDecorator):
 
 def on_ipu() -> bool:
     """Return whether PopTorch runs, or records, what is called now."""
-    if torch.compiler.is_compiling():
-        return False
+    return not torch.compiler.is_compiling() and _runs_on_ipu()
+
+
+def _runs_on_ipu() -> bool:
     poptorch = sys.modules.get("poptorch")  # who did not import it does not use it
     return poptorch is not None and bool(poptorch.isRunningOnIpu())
 
@@ -74,7 +76,7 @@ def why_traceable() -> str | None:
         return None
     if _depth.get():
         return "surrogate.traceable() asks for operations of torch alone"
-    return "an IPU takes operations of torch alone" if on_ipu() else None
+    return "an IPU takes operations of torch alone" if _runs_on_ipu() else None
 
 
 def finite(x: Tensor) -> Tensor:
