@@ -32,7 +32,7 @@ each = pytest.mark.parametrize("spike_grad", FORMULAS.values(), ids=FORMULAS)
 X = torch.cat(
     [
         torch.linspace(-3, 3, 241, dtype=torch.float64),
-        torch.tensor([1e-9, -1e-9, 1 - 1e-9, 1 + 1e-9, 40, -40, 1e3, -1e3, 1e30, -1e30]),
+        torch.tensor([0.0, 1.0, 1e-9, -1e-9, 1 - 1e-9, 1 + 1e-9, 40, -40, 1e3, -1e3, 1e30, -1e30]),
         torch.tensor([one.values[-1] for one in FORMULAS.values() if one.values]),
     ]
 )
@@ -286,6 +286,20 @@ class _Twice(torch.autograd.Function):
         return 2 * x
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("beta", [0.0, 0.2, 0.5, 1.0])
+def test_the_factor_of_alpha_wherever_a_checkpoint_puts_its_rates(
+    alpha: float, beta: float
+) -> None:
+    neuron = snn.Alpha(0.9, 0.8)
+    neuron.alpha.fill_(alpha)
+    neuron.beta.fill_(beta)
+    with surrogate.traceable():
+        got = neuron.tau_alpha()
+    assert torch.equal(got, neuron.tau_alpha())
+    assert got.isfinite()
+
+
 @pytest.mark.parametrize("case", test_sequence.CASES, ids=str)
 def test_neurons_of_whole_sequences(case: Any) -> None:
     neuron, x = case.make(), case.input()
@@ -320,10 +334,16 @@ def test_options_of_a_neuron(options: dict[str, Any]) -> None:
 
 
 class Blind(TorchDispatchMode):
-    """Raises where Python asks for a number in a tensor, as a device that runs later has none."""
+    """Raises where Python asks for a number in a tensor, as a device that runs later has none.
+
+    Or for a size that depends on one.
+    """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._local_scalar_dense.default:
+        by_mask = func is torch.ops.aten.index.Tensor and any(
+            one is not None and one.dtype == torch.bool for one in args[1]
+        )
+        if by_mask or func is torch.ops.aten._local_scalar_dense.default:
             raise AssertionError("a number was read")
         return func(*args, **(kwargs or {}))
 
@@ -335,6 +355,8 @@ def test_no_number_is_read(case: Case) -> None:
         loop(x)
     with Blind(), pytest.raises(AssertionError, match="a number was read"):
         bool(x.sum() > 0)
+    with Blind(), pytest.raises(AssertionError, match="a number was read"):
+        x[x > 0]
 
 
 @pytest.mark.parametrize("name", ["count", "rate", "temporal", "max_membrane"])
