@@ -8,12 +8,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from snntorch.surrogate import finite
+
 States = tuple[Tensor, ...]
 
 
 def decayed(rate: Tensor, state: Tensor) -> Tensor:
     """Return ``rate * state``; a rate of 0 forgets whatever the state was."""
-    return rate * torch.where((rate == 0) & ~state.isfinite(), 0.0, state)
+    return rate * torch.where((rate == 0) & ~finite(state), 0.0, state)
 
 
 def dropped(times: Tensor, amount: Tensor) -> Tensor:
@@ -26,16 +28,22 @@ def dropped(times: Tensor, amount: Tensor) -> Tensor:
     """
     if times.dtype == torch.bool:
         return torch.where(times, amount, 0.0)
-    return times * torch.where(amount.isfinite(), amount, 0.0)
+    return times * torch.where(finite(amount), amount, 0.0)
 
 
 def cleared(times: Tensor, state: Tensor) -> Tensor:
     """Return ``state``, or 0 where it is reset; see `dropped` for ``times``."""
     if times.dtype == torch.bool:
         return torch.where(times, 0.0, state)
-    finite = state.isfinite()
-    rest = torch.where(finite | (times != 1), state, 0.0)
-    return rest - times * torch.where(finite, state, 0.0)
+    known = finite(state)
+    rest = torch.where(known | (times != 1), state, 0.0)
+    return rest - times * torch.where(known, state, 0.0)
+
+
+def gated(input_: Tensor, forget: Tensor, new: Tensor, output: Tensor, syn: Tensor) -> States:
+    """Return cell and hidden state of an LSTM after one step, from what goes into its gates."""
+    syn = torch.sigmoid(forget) * syn + torch.sigmoid(input_) * torch.tanh(new)
+    return syn, torch.sigmoid(output) * torch.tanh(syn)
 
 
 def in_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from snntorch._kernels.cpu import binding as cpu
 from snntorch._torch import is_traced
+from snntorch.surrogate import why_traceable
 
 #: Steps that a scan takes one by one, for all blocks of a sequence at once.
 BLOCK = 32
@@ -29,8 +30,18 @@ def linear_scan(decay: Tensor, x: Tensor) -> Tensor:
         A tensor as ``x``.
     """
     dtype = torch.promote_types(x.dtype, torch.float32)
+    if why_traceable() is not None:
+        return _by_steps(decay.to(dtype), x.to(dtype)).to(x.dtype)
     y: Tensor = _LinearScan.apply(decay.to(dtype), x.to(dtype), False)  # type: ignore[no-untyped-call]
     return y.to(x.dtype)
+
+
+def _by_steps(decay: Tensor, x: Tensor) -> Tensor:
+    """Scan as the equation says, for who differentiates it himself."""
+    y = [x[0]]
+    for rate, step in zip(decay[1:].unbind(), x[1:].unbind(), strict=True):
+        y.append(rate * y[-1] + step)
+    return torch.stack(y)
 
 
 def _scan(decay: Tensor, x: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from snntorch.surrogate import why_traceable
+
 if TYPE_CHECKING:
     from snntorch._neurons.neurons import SpikingNeuron
 
@@ -38,4 +40,4 @@ def why_stepped(neuron: SpikingNeuron) -> str | None:
         return "inhibition compares neurons"
     if callable(neuron.state_quant):
         return "state_quant is a function of each step"
-    return None
+    return why_traceable()

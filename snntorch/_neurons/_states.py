@@ -11,6 +11,7 @@ import copy
 import warnings
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
@@ -19,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from snntorch._checks import expect, expect_tensor, owner_name, shape_of
 from snntorch._neurons._values import ValueModule
 from snntorch._torch import is_jit_traced
+from snntorch.surrogate import on_ipu, why_traceable
 
 
 def _zero_state(input_: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -60,8 +62,10 @@ class StateModule(ValueModule):
 
     def _broadcast(self, name: str, value: Tensor, shape: torch.Size) -> torch.Size:
         try:
+            if why_traceable() is not None:  # torch asks by operations on tensors
+                return torch.Size(np.broadcast_shapes(tuple(map(int, shape)), shape_of(value)))
             return torch.Size(torch.broadcast_shapes(shape, value.shape))  # type: ignore[no-untyped-call]
-        except RuntimeError:
+        except (RuntimeError, ValueError):
             what = f"`{name}` to broadcast with a step of shape {tuple(shape)}"
             hint = "Give one number for all neurons, or one for each in the last dimension."
             expect(False, self, what, shape_of(value), hint)
@@ -174,7 +178,7 @@ class StateModule(ValueModule):
         fresh = tuple(torch.zeros(0, device=device) for _ in self.state_names)
         if torch.compiler.is_compiling():  # to look at old ones would compile each size anew
             self._store(fresh)
-        else:
+        elif self.init_hidden or not on_ipu():
             # not zeros_like: what a transform of torch.func left behind has only a shape, and a
             # trace that reads as much as that keeps what it is read from
             self._store(

@@ -166,10 +166,10 @@ class Transition(StateModule):
     def _crossing(self, excess: Tensor, inhibition: bool) -> Tensor:
         """Return H(excess) with its surrogate gradient."""
         crossing = self.spike_grad(excess)
-        if not inhibition or not excess.numel():
+        if not inhibition or 0 in excess.shape:
             return crossing
         samples = excess.detach().reshape(excess.shape[0] if excess.dim() > 1 else 1, -1)
-        winner = torch.zeros_like(samples).scatter_(1, samples.argmax(1, keepdim=True), 1)
+        winner = torch.zeros_like(samples).scatter(1, samples.argmax(1, keepdim=True), 1)
         return crossing * winner.reshape(excess.shape)
 
     def _base_state_function(self, input_: Tensor) -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from snntorch._checks import expect, expect_flag, expect_real
 from snntorch._kernels.equations import in_dtype
 from snntorch._torch import is_jit_traced
+from snntorch.surrogate import why_traceable
 
 
 def to_value(owner: object, name: str, value: Any) -> Tensor:
@@ -63,10 +64,11 @@ class _Clamp(torch.autograd.Function):
 
 def clamped(value: Tensor, low: float = 0, high: float = 1) -> Tensor:
     """Return a parameter within its bounds; one that learns can come back from beyond them."""
-    if value.requires_grad and torch.is_grad_enabled() and not is_jit_traced():
-        found: Tensor = _Clamp.apply(value, low, high)  # type: ignore[no-untyped-call]
-        return found
-    return value.clamp(low, high)
+    learns = value.requires_grad and torch.is_grad_enabled()
+    if not learns or is_jit_traced() or why_traceable() is not None:
+        return value.clamp(low, high)
+    found: Tensor = _Clamp.apply(value, low, high)  # type: ignore[no-untyped-call]
+    return found
 
 
 class ValueModule(nn.Module):

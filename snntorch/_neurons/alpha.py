@@ -12,6 +12,7 @@ from snntorch._checks import expect
 from snntorch._kernels.equations import States, decayed, in_dtype
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons.neurons import LIF
+from snntorch.surrogate import finite, why_traceable
 
 __all__ = ["Alpha"]
 
@@ -133,7 +134,10 @@ class Alpha(LIF):
         if not (self._learns("alpha") or self._learns("beta")):  # checked when they were given
             log_alpha = alpha.log()
             tau = 1 - log_alpha / (log_alpha - beta.log())
-            return tau.nan_to_num(nan=1.0, posinf=LARGEST_TAU, neginf=-LARGEST_TAU)
+            if why_traceable() is None:
+                return tau.nan_to_num(nan=1.0, posinf=LARGEST_TAU, neginf=-LARGEST_TAU)
+            bounded = torch.where(finite(tau), tau, LARGEST_TAU * tau.sign())
+            return torch.where(tau.isnan(), 1.0, bounded)
         limits = torch.finfo(alpha.dtype)
         log_alpha, log_beta = _log(alpha.clamp(min=limits.tiny)), _log(beta)
         least_gap = (log_alpha.detach().abs() / LARGEST_TAU).clamp(min=limits.eps)
@@ -190,4 +194,4 @@ def _log(rate: Tensor) -> Tensor:
 
 def _apart_from_zero(x: Tensor, least: Tensor) -> Tensor:
     """Return x, its size at least ``least``."""
-    return torch.where(x.abs() < least, torch.copysign(least, x), x)
+    return torch.where(x.abs() < least, torch.where(x < 0, -least, least), x)

@@ -118,7 +118,7 @@ class LeakyParallel(ValueModule):
         )
         if surrogate_disable:
             spike_grad = surrogate.spikes
-        self.spike_grad = surrogate.atan() if spike_grad is None else spike_grad
+        self.spike_grad = surrogate.default() if spike_grad is None else spike_grad
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.dropout = dropout
@@ -177,5 +177,5 @@ class LeakyParallel(ValueModule):
 
     def _rates(self, weight: Tensor) -> Tensor:
         # off the diagonal nothing is used, so nothing there is ever learned
-        rates = weight.diagonal()
+        rates = weight.flatten()[:: len(weight) + 1]  # its diagonal
         return clamped(rates, 0, 1) if "beta" in self._buffers else rates

@@ -276,7 +276,8 @@ class SpikingNeuron(Transition):
             kept = states
         else:
             spk, states, kept = self._stepped(input_, given)
-        self._store(kept)
+        if self.init_hidden or not surrogate.on_ipu():  # where a model's buffers have to stay
+            self._store(kept)
         if self.init_hidden and not self.output:
             return spk
         return states if states[0] is spk else (spk, *states)

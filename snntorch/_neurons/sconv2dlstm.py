@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snntorch._checks import expect, expect_count, shape_of
-from snntorch._kernels.equations import States
+from snntorch._kernels.equations import States, gated
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import SameConv2d
 from snntorch._neurons.neurons import SpikingNeuron
@@ -129,8 +129,7 @@ class SConv2dLSTM(SpikingNeuron):
         """Return the cell and hidden state of one convolutional LSTM step."""
         gates = self.conv(torch.cat((input_, mem), dim=-3))
         i, f, o, g = gates.split(self.out_channels, dim=-3)
-        syn = torch.sigmoid(f) * syn + torch.sigmoid(i) * torch.tanh(g)
-        return syn, torch.sigmoid(o) * torch.tanh(syn)
+        return gated(i, f, g, o, syn)
 
     def readout(self, *states: Tensor) -> Tensor:
         """Return the pooled membrane potential."""

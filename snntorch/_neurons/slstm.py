@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_count, shape_of
-from snntorch._kernels.equations import States
+from snntorch._kernels.equations import States, gated
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._torch import is_hooked
+from snntorch.surrogate import why_traceable
 
 __all__ = ["SLSTM"]
 
@@ -119,8 +122,15 @@ class SLSTM(SpikingNeuron):
 
     def step(self, input_: Tensor, syn: Tensor, mem: Tensor) -> States:
         """Return the cell and hidden state of one LSTM step."""
-        mem, syn = self.lstm_cell(input_, (mem, syn))
-        return syn, mem
+        cell = self.lstm_cell
+        if why_traceable() is None or type(cell) is not nn.LSTMCell or is_hooked(cell):
+            mem, syn = cell(input_, (mem, syn))
+            return syn, mem
+        # PopTorch knows no lstm_cell
+        gates = F.linear(input_, cell.weight_ih, cell.bias_ih)
+        gates = gates + F.linear(mem, cell.weight_hh, cell.bias_hh)
+        i, f, g, o = gates.chunk(4, dim=-1)
+        return gated(i, f, g, o, syn)
 
     def forward(self, input_: Tensor, syn: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, syn, mem``."""

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from snntorch._checks import expect, expect_count, owner_name, shape_of
@@ -175,7 +174,7 @@ class StateLeaky(SequenceNeuron, LIF):
         rate = 1 / tau.to(x.device, dtype)
         taps = self.kernel_truncation_steps
         if taps is None or taps >= len(x):
-            return linear_scan(torch.exp(-rate).expand(len(x), 1, rate.numel()), x)
+            return linear_scan(torch.exp(-rate).reshape(1, 1, -1).expand(len(x), -1, -1), x)
         return _window_sum(x.to(dtype), rate, taps).to(x.dtype)
 
     def fire_inhibition(self, batch_size: int, mem: Tensor) -> NoReturn:
@@ -213,7 +212,7 @@ def _window_sum(x: Tensor, rate: Tensor, taps: int) -> Tensor:
     """
 
     def aged(window: Tensor, age: int) -> Tensor:
-        shifted = F.pad(window[: len(x) - age], (0, 0, 0, 0, age, 0))
+        shifted = torch.cat([torch.zeros_like(x[:age]), window[: len(x) - age]])
         return torch.exp(-age * rate) * shifted
 
     total, covered = torch.zeros_like(x), 0

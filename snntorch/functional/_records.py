@@ -13,6 +13,7 @@ from torch import Tensor
 
 from snntorch._checks import expect, expect_count, expect_real, expect_tensor, shape_of
 from snntorch._torch import is_functorch_wrapped
+from snntorch.surrogate import why_traceable
 
 
 def expect_stacked(owner: object, name: str, record: Any) -> None:
@@ -126,6 +127,7 @@ def readable(labels: Tensor) -> bool:
     """Return whether labels can be looked at: not while they are traced, batched or captured."""
     return not (
         torch.compiler.is_compiling()
+        or why_traceable() is not None
         or labels.is_meta
         or is_functorch_wrapped(labels)
         or (labels.is_cuda and torch.cuda.is_current_stream_capturing())

@@ -116,7 +116,7 @@ class StateQuantizer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.num_bits, self.uniform, self.thr_centered, self.threshold)
-        return type(self), (*arguments, self.lower_limit, self.upper_limit, self.multiplier)
+        return state_quant, (*arguments, self.lower_limit, self.upper_limit, self.multiplier)
 
     def __call__(self, input_: Tensor) -> Tensor:
         """Return ``input_`` rounded to the levels, in its dtype and on its device."""
@@ -143,7 +143,7 @@ class StateQuantizer:
         last = 2**self.num_bits - 1
         step = (high - low) / last
         place: Tensor = ((x - (low + step / 2)) / step).ceil()
-        return place.clamp(0, last).nan_to_num(0).long()
+        return torch.where(place > 0, place, 0.0).clamp(max=last).long()
 
     def _tables(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return the levels and the boundaries between them, kept by dtype and device."""
@@ -258,4 +258,5 @@ def state_quant(
         f"a range from {low} to {high}",
         "The range is [-threshold * (1 + lower_limit), threshold * (1 + upper_limit)].",
     )
+    quantizer(torch.zeros(0, dtype=torch.float32))  # keeps its tables: constants in a trace
     return quantizer

@@ -31,6 +31,7 @@ from snntorch.surrogate._factories import (
     triangular,
 )
 from snntorch.surrogate._factories import chosen as chosen
+from snntorch.surrogate._factories import default as default
 from snntorch.surrogate._functions import (
     ATan,
     CustomSurrogate,
@@ -47,6 +48,10 @@ from snntorch.surrogate._functions import (
 )
 from snntorch.surrogate._functions import spikes as spikes
 from snntorch.surrogate._gradient import SurrogateGradient
+from snntorch.surrogate._traceable import finite as finite
+from snntorch.surrogate._traceable import on_ipu as on_ipu
+from snntorch.surrogate._traceable import traceable
+from snntorch.surrogate._traceable import why_traceable as why_traceable
 
 __all__ = [
     "LSO",
@@ -72,6 +77,7 @@ __all__ = [
     "sigmoid",
     "spike_rate_escape",
     "straight_through_estimator",
+    "traceable",
     "triangular",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +14,7 @@ from snntorch.surrogate._gradient import SurrogateGradient
 
 
 def straight_through_estimator() -> SurrogateGradient:
-    r"""Straight-through estimator: the gradient passes the spike unchanged.
+    r"""Straight-through estimator: the gradient passes the spike unchanged; the default on an IPU.
 
     .. math:: \frac{\partial S}{\partial x} = 1
 
@@ -61,7 +62,7 @@ def fast_sigmoid(slope: float = 25) -> SurrogateGradient:
 
 
 def atan(alpha: float = 2.0) -> SurrogateGradient:
-    r"""Gradient of a shifted arc tangent, the default of every neuron.
+    r"""Gradient of a shifted arc tangent, the default of every neuron but on an IPU.
 
     .. math::
         \frac{\partial S}{\partial x}
@@ -221,4 +222,9 @@ def chosen(owner: object, spike_grad: Any, disable: bool = False) -> Callable[[T
     )
     if disable:
         return functions.spikes
-    return atan() if spike_grad is None else spike_grad
+    return default() if spike_grad is None else spike_grad
+
+
+def default() -> SurrogateGradient:
+    """Return the surrogate of who chose none: `atan`, or straight-through on an IPU."""
+    return replace(atan(), is_default=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from snntorch._checks import expect, expect_tensor
 from snntorch._torch import PLAIN, is_functorch_active, is_jit_traced
+from snntorch.surrogate._traceable import finite, why_traceable
 
 
 def spikes(x: Tensor) -> Tensor:
@@ -22,16 +23,33 @@ class SurrogateFunction(torch.autograd.Function):
     """Heaviside step in the forward pass, :meth:`gradient` in the backward pass.
 
     A subclass names its parameters with their defaults, in the order in which
-    ``apply(x, *parameters)`` takes them, and writes :meth:`gradient`.
+    ``apply(x, *parameters)`` takes them, and writes :meth:`gradient`; and :meth:`primitive`,
+    if it is to run where others differentiate, see :class:`traceable`.
     """
 
     generate_vmap_rule = True
     parameters: ClassVar[dict[str, Any]] = {}
+    #: Why there is no :meth:`primitive`.
+    _no_primitive: ClassVar[str] = "its class has none"
 
     @staticmethod
     def gradient(x: Tensor, grad: Tensor, *parameters: Any) -> Tensor:
         """Return dL/dx from ``grad`` = dL/dS."""
         raise TypeError("A surrogate has to define `gradient(x, grad, *parameters)`.")
+
+    @classmethod
+    def primitive(cls, x: Tensor, *parameters: Any) -> Tensor:
+        """Return s(x), whose derivative by autograd is that of :meth:`gradient`.
+
+        Raises:
+            TypeError: If the class has none.
+        """
+        raise TypeError(
+            f"{cls.__name__} expected a primitive, a function whose derivative is its gradient, as "
+            "what is traced is differentiated by others, but got none: "
+            f"{cls._no_primitive}.\nUse another surrogate, such as surrogate.fast_sigmoid(), or a "
+            "subclass of surrogate.SurrogateFunction with a `primitive(x, *parameters)`."
+        )
 
     @classmethod
     def apply(cls, x: Any, *given: Any) -> Any:
@@ -45,6 +63,8 @@ class SurrogateFunction(torch.autograd.Function):
         )
         if not isinstance(x, Tensor):
             expect_tensor(cls.__name__, "x", x)
+        if why_traceable() is not None:
+            return cls._differentiable(x, *cls._complete(given))
         if is_jit_traced():
             return spikes(x) if torch.onnx.is_in_onnx_export() else cls._traced(x, *given)
         if is_functorch_active() or type(x) not in PLAIN:
@@ -63,9 +83,23 @@ class SurrogateFunction(torch.autograd.Function):
         without a graph, as torch compares a trace with one made so.
         """
         value = x.detach()
-        left_out = tuple(cls.parameters.values())[len(given) :]
-        slope = cls.gradient(value, torch.ones_like(value), *given, *left_out)
+        slope = cls.gradient(value, torch.ones_like(value), *cls._complete(given))
         return spikes(value) + slope * torch.where(value.isfinite(), x - value, 0.0)
+
+    @classmethod
+    def _differentiable(cls, x: Tensor, *parameters: Any) -> Tensor:
+        """Return H(x), differentiated as :meth:`primitive`: by no function of Python.
+
+        It is s + detach(H - s), the terms in an order that leaves H exact whatever the size of s.
+        """
+        spk = cls.forward(x.detach(), *parameters)
+        smooth = cls.primitive(torch.where(finite(x), x, 0.0), *parameters)
+        return spk + (smooth - smooth.detach())
+
+    @classmethod
+    def _complete(cls, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return all parameters: those given, and the defaults of those left out."""
+        return *given, *tuple(cls.parameters.values())[len(given) :]
 
     @staticmethod
     def forward(*arguments: Any) -> Tensor:
@@ -99,6 +133,10 @@ class StraightThroughEstimator(SurrogateFunction):
     def gradient(x: Tensor, grad: Tensor) -> Tensor:
         return grad
 
+    @staticmethod
+    def primitive(x: Tensor) -> Tensor:
+        return x
+
 
 class Triangular(SurrogateFunction):
     """dS/dx = +threshold below 0, -threshold from 0 on. See :func:`triangular`."""
@@ -108,6 +146,10 @@ class Triangular(SurrogateFunction):
     @staticmethod
     def gradient(x: Tensor, grad: Tensor, threshold: float) -> Tensor:
         return torch.where(x < 0, grad * threshold, grad * -threshold)
+
+    @staticmethod
+    def primitive(x: Tensor, threshold: float) -> Tensor:
+        return torch.where(x < 0, x * threshold, x * -threshold)
 
 
 class FastSigmoid(SurrogateFunction):
@@ -119,6 +161,12 @@ class FastSigmoid(SurrogateFunction):
     def gradient(x: Tensor, grad: Tensor, slope: float) -> Tensor:
         return grad / (slope * x.abs() + 1.0) ** 2
 
+    @staticmethod
+    def primitive(x: Tensor, slope: float) -> Tensor:
+        """Return ``x/(1 + slope |x|)``."""
+        # the same up to x = 0, but autograd takes no difference of large terms
+        return _odd(x, lambda y: _integral(slope, y, lambda k: (1 / (1 - k * y) - 1) / k))
+
 
 class ATan(SurrogateFunction):
     """dS/dx = (alpha/2)/(1 + (pi/2 alpha x)^2). See :func:`~snntorch.surrogate.atan`."""
@@ -129,6 +177,10 @@ class ATan(SurrogateFunction):
     def gradient(x: Tensor, grad: Tensor, alpha: float) -> Tensor:
         return grad * (alpha / 2) / (1 + (math.pi / 2 * alpha * x) ** 2)
 
+    @staticmethod
+    def primitive(x: Tensor, alpha: float) -> Tensor:
+        return torch.atan(math.pi / 2 * alpha * x) / math.pi
+
 
 class Heaviside(SurrogateFunction):
     """dS/dx = S. See :func:`heaviside`."""
@@ -136,6 +188,10 @@ class Heaviside(SurrogateFunction):
     @staticmethod
     def gradient(x: Tensor, grad: Tensor) -> Tensor:
         return grad * spikes(x)
+
+    @staticmethod
+    def primitive(x: Tensor) -> Tensor:
+        return torch.relu(x)
 
 
 class Sigmoid(SurrogateFunction):
@@ -149,6 +205,11 @@ class Sigmoid(SurrogateFunction):
         # s(-z) = 1 - s(z) without cancellation, and neither can overflow
         return grad * slope * torch.sigmoid(z) * torch.sigmoid(-z)
 
+    @staticmethod
+    def primitive(x: Tensor, slope: float) -> Tensor:
+        """Return the logistic function minus 1/2."""
+        return _odd(x, lambda y: torch.sigmoid(slope * y) - 0.5)
+
 
 class SpikeRateEscape(SurrogateFunction):
     """``dS/dx = slope exp(-beta |x - 1|)``. See :func:`spike_rate_escape`."""
@@ -159,11 +220,19 @@ class SpikeRateEscape(SurrogateFunction):
     def gradient(x: Tensor, grad: Tensor, beta: float, slope: float) -> Tensor:
         return grad * slope * torch.exp(-beta * (x - 1).abs())
 
+    @staticmethod
+    def primitive(x: Tensor, beta: float, slope: float) -> Tensor:
+        """Return ``slope/beta (1 - exp(-beta |x - 1|))`` with the sign of x - 1."""
+        return slope * _odd(
+            x - 1, lambda y: _integral(beta, y, lambda rate: (torch.exp(rate * y) - 1) / rate)
+        )
+
 
 class StochasticSpikeOperator(SurrogateFunction):
     """dS/dx = 1 at a spike, else a random value. See :func:`SSO`."""
 
     parameters: ClassVar[dict[str, Any]] = {"mean": 0, "variance": 0.2}
+    _no_primitive = "its gradient is drawn at random"
 
     @staticmethod
     def gradient(x: Tensor, grad: Tensor, mean: float, variance: float) -> Tensor:
@@ -180,6 +249,10 @@ class LeakySpikeOperator(SurrogateFunction):
     def gradient(x: Tensor, grad: Tensor, slope: float) -> Tensor:
         return torch.where(x > 0, grad, grad * slope)
 
+    @staticmethod
+    def primitive(x: Tensor, slope: float) -> Tensor:
+        return torch.where(x > 0, x, x * slope)
+
 
 class SparseFastSigmoid(SurrogateFunction):
     """dS/dx = the fast sigmoid's where x > B, else 0. See :func:`SFS`."""
@@ -190,12 +263,35 @@ class SparseFastSigmoid(SurrogateFunction):
     def gradient(x: Tensor, grad: Tensor, slope: float, B: float) -> Tensor:
         return torch.where(x > B, FastSigmoid.gradient(x, grad, slope), 0.0)
 
+    @staticmethod
+    def primitive(x: Tensor, slope: float, B: float) -> Tensor:
+        """Return what the fast sigmoid's gains from B to x."""
+        bound = torch.full_like(x, B)
+        gained = FastSigmoid.primitive(x, slope) - FastSigmoid.primitive(bound, slope)
+        return torch.where(x > B, gained, 0.0)
+
 
 class CustomSurrogate(SurrogateFunction):
     """dL/dx by a function of the user's. See :func:`custom_surrogate`."""
 
     parameters: ClassVar[dict[str, Any]] = {"custom_surrogate_function": None}
+    _no_primitive = "its gradient is a function of yours"
 
     @staticmethod
     def gradient(x: Tensor, grad: Tensor, function: Callable[..., Tensor]) -> Tensor:
         return function(x, grad, spikes(x))
+
+
+def _odd(x: Tensor, left: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the odd function that is ``left`` below 0, an argument at which nothing overflows."""
+    below = x < 0
+    half = left(torch.where(below, x, -x))
+    return torch.where(below, half, -half)
+
+
+def _integral(rate: Any, limit: Tensor, divided: Callable[[Any], Tensor]) -> Tensor:
+    """Return ``divided(rate)``, an integral over a rate, or its limit where that is 0."""
+    if isinstance(rate, Tensor):
+        zero = rate == 0
+        return torch.where(zero, limit, divided(torch.where(zero, 1.0, rate)))
+    return divided(rate) if rate else limit

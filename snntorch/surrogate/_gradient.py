@@ -10,6 +10,7 @@ from torch import Tensor
 
 from snntorch._checks import expect_finite
 from snntorch.surrogate import _functions
+from snntorch.surrogate._traceable import on_ipu
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +34,8 @@ class SurrogateGradient:
     name: str
     function: type[_functions.SurrogateFunction]
     values: tuple[Any, ...] = ()
+    #: Whether nobody chose it: on an IPU the straight-through estimator is the default.
+    is_default: bool = field(default=False, compare=False)
     # Kept, as torch.compile cannot look into an autograd function
     function_name: str = field(init=False, compare=False)
     fires_by_heaviside: bool = field(init=False, compare=False)
@@ -58,6 +61,8 @@ class SurrogateGradient:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the spikes H(x)."""
+        if self.is_default and on_ipu():
+            return _functions.StraightThroughEstimator.apply(x)  # type: ignore[no-any-return]
         return self.function.apply(x, *self.values)  # type: ignore[no-any-return]
 
     def derivative(self, x: Tensor) -> Tensor:
