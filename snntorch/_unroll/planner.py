@@ -179,13 +179,11 @@ def _shared(layers: list[tuple[str, nn.Module]]) -> str | None:
 
     Its states pass from place to place within a time step, so the order matters.
     """
-    seen: set[nn.Module] = set()
+    places: dict[nn.Module, int] = {}
     for _, layer in layers:
-        parts = set(layer.modules()) if why_not(layer) else set()
-        for part in parts & seen:
-            return type(part).__name__
-        seen |= parts
-    return None
+        for part in set(layer.modules()) if why_not(layer) else ():
+            places[part] = places.get(part, 0) + 1
+    return next((type(part).__name__ for part, count in places.items() if count > 1), None)
 
 
 def unroll(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -186,7 +187,7 @@ def trained(algorithm: Any, data: Any, **kwargs: Any) -> None:
     algorithm(net, data, optimizer, ce_rate_loss(), **kwargs)
 
 
-FACTORIES = [n for n in surrogate.__all__ if n[0].islower() or n in ("SSO", "LSO", "SFS")]
+FACTORIES = [n for n in surrogate.__all__ if inspect.isfunction(getattr(surrogate, n))]
 FUNCTIONS = [
     name
     for name, found in vars(surrogate).items()
