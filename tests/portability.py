@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import snntorch as snn
+from snntorch import surrogate
 from tests.cases import CASES, Case, flat, run
 
 Check = Callable[["Subject"], None]
@@ -224,6 +225,22 @@ def samples(subject: Subject) -> None:
     _same(got.squeeze(axis + 1), step(x, *states)[0])
 
 
+def jvp(subject: Subject) -> None:
+    """Forward-mode derivatives, of traceable spikes, agree with the backward pass."""
+    step, x, states = Step(subject.make()).eval(), subject.x(1)[0], subject.states()
+    direction = torch.randn_like(x)
+
+    def outs(x: Tensor) -> Tensor:
+        return torch.cat([one.flatten() for one in step(x, *states)])
+
+    with surrogate.traceable():
+        out, forward = torch.func.jvp(outs, (x,), (direction,))
+        weights = torch.randn_like(out)
+        (back,) = torch.func.vjp(outs, x)[1](weights)
+    assert forward.any()
+    _same((forward * weights).sum(), (back * direction).sum(), 1e-4)
+
+
 def precision(dtype: torch.dtype) -> Check:
     def check(subject: Subject) -> None:
         layer = subject.make().to(dtype)
@@ -289,6 +306,7 @@ COLUMNS: dict[str, Check] = {
     "jit.trace": jit_trace,
     "func: nets": ensemble,
     "func: samples": samples,
+    "func: jvp": jvp,
     "float64": precision(torch.float64),
     "bfloat16": precision(torch.bfloat16),
     "float16": precision(torch.float16),
