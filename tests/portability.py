@@ -88,7 +88,9 @@ class Subject:
 
 
 def _of_case(case: Case) -> Subject:
-    return Subject(str(case), case.make, case.input, case)
+    fed = {"all_to_all": "one to one", "conv2d_channels": "convolution"}
+    found = [case.cls.__name__, *(how for name, how in fed.items() if name in case.extra)]
+    return Subject(", ".join(found), case.make, case.input, case)
 
 
 def _of_layer(name: str, build: Callable[[], nn.Module], *shape: int) -> Subject:
@@ -297,24 +299,32 @@ def fused(subject: Subject) -> None:
     assert loop.forward.report.noted > 0  # type: ignore[union-attr]
 
 
-COLUMNS: dict[str, Check] = {
-    "compile, a step": compile_step,
-    "compile, the loop": compile_loop,
-    "compile, unroll": compile_unroll,
-    "torch.export": export_step,
-    "ONNX": onnx,
-    "jit.trace": jit_trace,
-    "func: nets": ensemble,
-    "func: samples": samples,
-    "func: jvp": jvp,
-    "float64": precision(torch.float64),
-    "bfloat16": precision(torch.bfloat16),
-    "float16": precision(torch.float16),
-    "autocast": autocast,
-    "files": files,
-    "meta": meta,
-    "fuse": fused,
-}
+#: By the table in which they stand.
+TABLES: tuple[dict[str, Check], ...] = (
+    {
+        "compile, a step": compile_step,
+        "compile, the loop": compile_loop,
+        "compile, unroll": compile_unroll,
+        "export": export_step,
+        "ONNX": onnx,
+        "jit.trace": jit_trace,
+    },
+    {
+        "func: nets": ensemble,
+        "func: samples": samples,
+        "func: jvp": jvp,
+        "files": files,
+        "meta": meta,
+        "fuse": fused,
+    },
+    {
+        "float64": precision(torch.float64),
+        "bfloat16": precision(torch.bfloat16),
+        "float16": precision(torch.float16),
+        "autocast": autocast,
+    },
+)
+COLUMNS = {name: check for table in TABLES for name, check in table.items()}
 #: Why something cannot be, by row and column, and what is raised then.
 _LSTM = "torch has no batching rule for the LSTM cell: ``torch.vmap`` raises.", RuntimeError
 REASONS: dict[tuple[str, str], tuple[str, type[Exception]]] = {
@@ -323,26 +333,22 @@ REASONS: dict[tuple[str, str], tuple[str, type[Exception]]] = {
 }
 
 
-def rows() -> list[list[str]]:
-    """Return the table: a cell is ``yes``, or the number of its reason."""
-    reasons = list(dict.fromkeys(reason for reason, _ in REASONS.values()))
-    table = []
-    for subject in SUBJECTS:
-        row = [subject.name]
-        for column in COLUMNS:
-            found = REASONS.get((subject.name, column))
-            row.append("yes" if found is None else f"[{1 + reasons.index(found[0])}]_")
-        table.append(row)
-    return table
-
-
 def page() -> str:
-    """Return the table and the reasons as reStructuredText."""
-    lines = [".. list-table::", "   :header-rows: 1", "   :stub-columns: 1", ""]
-    for row in [["", *COLUMNS], *rows()]:
-        lines += [f"   {'*' if not place else ' '} - {one}" for place, one in enumerate(row)]
-    reasons = dict.fromkeys(reason for reason, _ in REASONS.values())
-    lines += ["", *(f".. [{1 + place}] {reason}" for place, reason in enumerate(reasons))]
+    """Return the tables and the reasons as reStructuredText."""
+    reasons = list(dict.fromkeys(reason for reason, _ in REASONS.values()))
+    lines: list[str] = []
+
+    def cell(subject: Subject, column: str) -> str:
+        found = REASONS.get((subject.name, column))
+        return "✓" if found is None else f"[{1 + reasons.index(found[0])}]_"
+
+    for table in TABLES:
+        lines += [".. list-table::", "   :header-rows: 1", "   :stub-columns: 1", ""]
+        rows = [[one.name, *(cell(one, column) for column in table)] for one in SUBJECTS]
+        for row in [["", *table], *rows]:
+            lines += [f"   {' ' if place else '*'} - {one}" for place, one in enumerate(row)]
+        lines.append("")
+    lines += [f".. [{1 + place}] {reason}" for place, reason in enumerate(reasons)]
     return "\n".join(lines).rstrip() + "\n"
 
 
