@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import snntorch as snn
-from tests.portability import COLUMNS, REASONS, SUBJECTS, Subject, page
+from tests.cases import run
+from tests.portability import COLUMNS, REASONS, SUBJECTS, Step, Subject, page
 
 PAGE = Path(__file__).parents[1] / "docs" / "portability.rst"
 
@@ -92,3 +93,19 @@ def test_a_step_by_torchs_own_compiler() -> None:
     net[1].reset_mem()
     compiled = torch.compile(net, fullgraph=True)
     torch.testing.assert_close(torch.stack([compiled(one) for one in x]), want)
+
+
+def test_a_step_compiled_ahead_of_time(tmp_path: Path) -> None:
+    """AOTInductor: a library that runs without the net's Python."""
+    net, x = Explicit().eval(), torch.rand(6, 3, 5)
+    states = torch.zeros(2, 3, 4).unbind()
+    with torch.no_grad():
+        program = torch.export.export(Step(net.lif), (net.fc(x[0]), *states))
+        file = torch._inductor.aoti_compile_and_package(
+            program, package_path=str(tmp_path / "step.pt2")
+        )
+        step = torch._inductor.aoti_load_package(file)
+        currents = net.fc(x)
+        got, want = run(step, currents, states), run(net.lif, currents, states)
+    for one, other in zip(got, want, strict=True):
+        torch.testing.assert_close(one, other)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import snntorch as snn
 from snntorch import surrogate
 from tests.cases import RANDOM, SURROGATES
 
@@ -168,3 +169,11 @@ def test_custom_surrogate_gets_input_gradient_and_spikes() -> None:
 def test_custom_surrogate_wants_a_function() -> None:
     with pytest.raises(TypeError, match=r"custom_surrogate expected a function .* but got 25"):
         surrogate.custom_surrogate(25)
+
+
+@pytest.mark.parametrize("kind", [surrogate.traceable, torch.nn.Sigmoid])
+def test_a_class_is_no_surrogate(kind: type) -> None:
+    with pytest.raises(
+        TypeError, match=r"`spike_grad` to be a function of a tensor, but got <class"
+    ):
+        snn.Leaky(0.9, spike_grad=kind)

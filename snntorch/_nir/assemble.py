@@ -57,19 +57,19 @@ class Mapped:
     batch: int
 
 
-def _time_step(graph: Any, dt: float | None) -> tuple[float, str]:
+def _time_step(graph: Any, dt: float | None, owner: str) -> tuple[float, str]:
     """Return the length of a time step, and who says so."""
     nodes = [graph, *(unit for unit in graph.nodes.values() if not hasattr(unit, "nodes"))]
     noted = {float(facts["dt"]) for node in nodes if "dt" in (facts := told(node))}
-    expect(len(noted) <= 1 or dt is not None, OWNER, "one dt in a graph", sorted(noted), "Pass dt.")
+    expect(len(noted) <= 1 or dt is not None, owner, "one dt in a graph", sorted(noted), "Pass dt.")
     if dt is not None:
-        expect_number(OWNER, "dt", dt)
-        expect(math.isfinite(dt) and dt > 0, OWNER, "`dt` above 0", dt)
+        expect_number(owner, "dt", dt)
+        expect(math.isfinite(dt) and dt > 0, owner, "`dt` above 0", dt)
         others = noted - {float(dt)}
         return float(dt), f"given, the graph says {others.pop():g}" if others else "given"
     if noted:
         found = noted.pop()
-        expect(math.isfinite(found) and found > 0, OWNER, "a `dt` above 0 in the graph", found)
+        expect(math.isfinite(found) and found > 0, owner, "a `dt` above 0 in the graph", found)
         return found, "the graph's"
     return DEFAULT_DT, "assumed, as the graph says none"
 
@@ -78,7 +78,7 @@ def to_parts(graph: Any, dt: float | None, output: bool, owner: str = OWNER) -> 
     """Return what becomes of each node of a graph, after every check."""
     graph = read(graph, owner)
     units = to_units(graph)
-    step, source = _time_step(graph, dt)
+    step, source = _time_step(graph, dt, owner)
     dtype = torch.float64 if told(graph).get("dtype") == "float64" else torch.get_default_dtype()
     lasts = {group[0] for group in units.outputs if len(group) == 1} if output else set()
     parts = []

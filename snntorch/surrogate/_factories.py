@@ -205,15 +205,15 @@ def chosen(owner: object, spike_grad: Any, disable: bool = False) -> Callable[[T
     """
     expect_flag(owner, "surrogate_disable", disable)
     name = getattr(spike_grad, "__name__", "")
-    function = isinstance(spike_grad, type) and issubclass(spike_grad, functions.SurrogateFunction)
+    kind = isinstance(spike_grad, type)
     factory = spike_grad is not None and globals().get(name) is spike_grad
     hint = "Pass a surrogate such as surrogate.fast_sigmoid()."
-    if function:
+    if kind and issubclass(spike_grad, functions.SurrogateFunction):
         hint = f"Pass surrogate.{name}.apply, or what a factory returns."
     elif factory:
         hint = f"Call it: spike_grad=surrogate.{name}()."
     expect(
-        spike_grad is None or (callable(spike_grad) and not factory and not function),
+        spike_grad is None or (callable(spike_grad) and not factory and not kind),
         owner,
         "`spike_grad` to be a function of a tensor",
         f"{spike_grad!r}",

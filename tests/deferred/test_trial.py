@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import snntorch as snn
 from snntorch._neurons._deferral import recorder
 from snntorch._unroll.deferred import trial
+from snntorch._unroll.deferred.report import Report
 
 
 class Net(nn.Module):
@@ -62,7 +63,18 @@ def test_a_pause_does_not_decide(clock: list[float]) -> None:
     net = snn.fuse(Net(clock, loop=2.0, deferred=9.0))
     assert calls(net, 3) == [True, True, False]
     net.takes = (2.0, 1.0)
-    assert calls(net, 5) == [True, False, True, True, True]
+    assert calls(net, 5) == [True] * 5
+
+
+def test_calls_at_the_same_time_leave_a_trial_that_ends(clock: list[float]) -> None:
+    """As two threads make them: both were told to defer, or both not."""
+    for slow in (True, False):
+        one = trial.Trial()
+        for told in [True] * 5 + [False] * 4 + [True] * 3 + [False] * 2:
+            call = trial.Call(())
+            call.forward = 1.0 + (told is slow)
+            one.ended(call, Report(noted=9, runs=1) if told else None)
+        assert one.defers(()) is not slow
 
 
 def test_calls_of_other_shapes_are_not_compared(clock: list[float]) -> None:

@@ -145,3 +145,10 @@ def test_what_was_changed_is_told() -> None:
 def test_a_graph_that_cannot_be_imported_has_no_report() -> None:
     with pytest.raises(ValueError, match="time constants above 0"):
         snn.nir.report(graph(n=lif(tau=-1.0)))
+
+
+def test_a_wrong_time_step_is_an_error_of_the_report() -> None:
+    one = np.ones(2, np.float32)
+    graph = nir.NIRGraph.from_list(nir.LIF(tau=one, r=one, v_leak=0 * one, v_threshold=one))
+    with pytest.raises(ValueError, match=r"report expected `dt` above 0, but got -1"):
+        snn.nir.report(graph, dt=-1)

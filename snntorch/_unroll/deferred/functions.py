@@ -77,7 +77,9 @@ _OPERATORS = frozenset(
     """.split()  # noqa: SIM905
 )
 #: What is no function of the old value, or changes a shape.
-_OF_SHAPE = ("zero", "fill", "copy", "squeeze", "unsqueeze", "t", "transpose", "swapaxes")
+_NOT_ANEW = frozenset(
+    "zero_ fill_ copy_ squeeze_ unsqueeze_ t_ transpose_ swapaxes_".split()  # noqa: SIM905
+)
 #: What writes to its first argument, and the function that gives the same anew.
 _IN_PLACE = {
     Tensor.__iadd__: Tensor.__add__,
@@ -94,18 +96,7 @@ def anew(func: Any) -> Any:
     if func in _IN_PLACE:
         return _IN_PLACE[func]
     name = getattr(func, "__name__", "")
-    if not name.endswith("_") or name.startswith("__") or name[:-1] in _NOW:
-        return None
-    if name in (
-        "zero_",
-        "fill_",
-        "copy_",
-        "squeeze_",
-        "unsqueeze_",
-        "t_",
-        "transpose_",
-        "swapaxes_",
-    ):
+    if not name.endswith("_") or name.startswith("__") or name[:-1] in _NOW or name in _NOT_ANEW:
         return None
     found = getattr(Tensor, name[:-1], None)
     return found if callable(found) and can_wait(found) else None

@@ -33,7 +33,6 @@ POINTWISE = frozenset(
     """.split()  # noqa: SIM905
     if hasattr(owner, name)
 )
-_ADAPTIVE = ("adaptive_avg_pool", "adaptive_max_pool")
 #: What treats every sample of a batch alone, with the dimensions a batch of theirs has.
 BATCHED = {
     func: dims

@@ -12,9 +12,6 @@ from snntorch._torch import around_backward
 from snntorch._unroll.deferred.arguments import flat
 from snntorch._unroll.deferred.report import Report
 
-#: Which of the first calls are deferred. The first one asks torch what operations give, and a
-#: net that seems slower gets a second chance, as machines have pauses.
-_DEFERRED = (True, True, False, True, False)
 #: Calls after which a net whose operations were hardly batched goes back to its loop.
 TRIED = 2
 
@@ -44,6 +41,9 @@ class Call:
 class Trial:
     """Runs some of the first calls of a net deferred, others as its loop, and compares.
 
+    Two are deferred, of which the first one does not count, as it asks torch what operations
+    give; then one is the loop's. A net that seems slower gets a second chance: machines pause.
+
     Attributes:
         outcome: Why the net runs its loop from now on; empty as long as it does not.
     """
@@ -51,7 +51,8 @@ class Trial:
     def __init__(self) -> None:
         self.outcome = ""
         self._pays, self._failed = False, 0
-        self._calls: list[Call] = []
+        self._deferred: list[Call] = []
+        self._loops: list[Call] = []
 
     def defers(self, like: Any) -> bool:
         """Return whether to defer the next call.
@@ -60,11 +61,11 @@ class Trial:
             like: What makes its time comparable with that of others, such as shapes.
         """
         self._judge()
-        place = len(self._calls)
-        return not self.outcome and (self._pays or _DEFERRED[place] or not self._fits(like))
+        due = len(self._deferred) < 2 + len(self._loops)
+        return not self.outcome and (self._pays or due or not self._fits(like))
 
     def _fits(self, like: Any) -> bool:
-        return len(self._calls) < TRIED or self._calls[-1].like == like
+        return len(self._deferred) < 2 or self._deferred[1].like == like
 
     def ended(self, call: Call, report: Report | None) -> None:
         """Take a call into account, with the report of one that was deferred."""
@@ -72,24 +73,21 @@ class Trial:
             self._failed = 0 if report.pays else self._failed + 1
             if self._failed == TRIED:
                 self.outcome = "its operations ran nearly one by one"
-        place = len(self._calls)
-        tried = place < len(_DEFERRED) and _DEFERRED[place] is (report is not None)
-        if tried and self._fits(call.like):
-            self._calls.append(call)
+        if not self._pays and self._fits(call.like):
+            (self._loops if report is None else self._deferred).append(call)
 
     def _judge(self) -> None:
-        """Compare what was timed, at the call after one of the loop: its backward pass is over."""
-        done = len(self._calls)
-        if self._pays or self.outcome or done not in (3, len(_DEFERRED)):
+        """Compare what was timed, at a later call: by then a backward pass is over."""
+        if self._pays or self.outcome or not self._loops:
             return
-        deferred, loops = self._calls[1::2], self._calls[2::2]
-        trained = all(call.backward for call in (*deferred, *loops))
+        counted = self._deferred[1:]
+        trained = all(call.backward for call in (*counted, *self._loops))
         ours, theirs = (
             min(call.forward + (call.backward if trained else 0.0) for call in calls)
-            for calls in (deferred, loops)
+            for calls in (counted, self._loops)
         )
         self._pays = ours <= theirs
-        if not self._pays and done == len(_DEFERRED):
+        if not self._pays and len(self._loops) > 1:
             self.outcome = f"a call took {1e3 * ours:.3g} ms instead of {1e3 * theirs:.3g}"
 
 
