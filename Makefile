@@ -16,7 +16,7 @@ INTEROP_PIP := $(INTEROP)/bin/python -m pip install --quiet --constraint constra
     --constraint benchmarks/constraints.txt
 FRAMEWORKS := norse sinabs pbr spikingjelly loguru rockpool nirtorch
 
-.PHONY: demo test lint docs bench interop sanitize fuzz mutants coverage clean
+.PHONY: demo test lint docs tutorials bench interop sanitize fuzz mutants coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/quickstart.py --out out
@@ -30,9 +30,14 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# the pages are in docs/_build/html
+# the pages are in docs/_build/html; runs the tutorials, whose pages are what ran
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	$(BIN)/python docs/links.py docs/_build/html
+
+# every tutorial from top to bottom, as a notebook in out/tutorials; ARGS="02_lif_neuron 05_*"
+tutorials: $(INSTALLED)
+	$(BIN)/python tutorials/run.py $(ARGS)
 
 # the kernel's tests with a kernel that watches every access and every undefined operation
 sanitize: $(INSTALLED)
@@ -96,4 +101,4 @@ $(INTEROP)/.installed: setup.py pyproject.toml constraints.txt benchmarks/constr
 
 clean:
 	rm -rf $(VENV) $(BENCH) $(INTEROP) build dist out *.egg-info docs/_build docs/_gallery docs/api/_generated \
-	    docs/api/layers.rst docs/api/neurons.rst
+	    docs/api/fixed.rst docs/api/layers.rst docs/api/neurons.rst docs/tutorials/*.ipynb

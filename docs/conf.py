@@ -17,16 +17,24 @@ copyright = author
 release = installed("snntorch")
 
 extensions = [
+    "chapters",
+    "equations",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
 exclude_patterns = ["_build", "_gallery/pictures.rst"]  # pictures.rst is included by gallery.rst
+nb_execution_mode = "off"  # they ran, see chapters.py
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "amsmath"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"snntorch {release}"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_math_renderer = "mathml"
 pygments_style = "friendly"
 
 default_role = "py:obj"  # `Leaky` in a docstring is a link

@@ -23,6 +23,10 @@ import snntorch as snn
 STEP, RECURRENT = "Called once per time step", "Recurrent"
 SEQUENCE, PARENTS = "Called once per sequence", "Base classes"
 
+DEFECTS = Path(__file__).parents[1] / "tests" / "data" / "upstream_defects.md"
+FIXED = """What snnTorch 1.0.0 does, and below it what is right, and what happens here. Each has a
+reproduction in ``tests/data/upstream_defects.md``, and the tests run it."""
+
 
 def family(cls: type[nn.Module]) -> str:
     """Return the heading under which a neuron stands."""
@@ -54,11 +58,38 @@ def summaries(title: str, *paragraphs: str, **sections: list[str]) -> str:
     return "\n".join(lines)
 
 
+def fixed() -> str:
+    """Return the page of what was wrong in snnTorch 1.0.0, as its reproductions are recorded."""
+    lines = ["What was fixed", "=" * 14, "", FIXED, ""]
+    for section in re.split(r"^## ", DEFECTS.read_text(), flags=re.MULTILINE)[1:]:
+        area, text = section.split("\n", 1)
+        lines += [area.strip(), "-" * len(area.strip()), ""]
+        for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
+            title = re.match(r"`[\w-]+` \(\w+\): (.+)", part)
+            right = re.search(r"^Correct: (.+)$", part, re.MULTILINE)
+            if title is None or right is None:
+                raise ValueError(f"{DEFECTS.name} expected a title and what is right, got {part!r}")
+            lines += [f"*{literal(title[1])}*", f"   {as_rst(right[1])}", ""]
+    return "\n".join(lines)
+
+
+def literal(text: str) -> str:
+    """Return text in which no character is markup."""
+    return re.sub(r"([*`|\\_])", r"\\\1", text)
+
+
+def as_rst(text: str) -> str:
+    """Return a line of Markdown in reStructuredText."""
+    parts = re.split(r"`([^`]+)`", text)
+    return "".join(f"``{part}``" if i % 2 else literal(part) for i, part in enumerate(parts))
+
+
 def pages() -> dict[str, str]:
     """Return the derived pages of the reference by file name."""
     between = "\nWhat stands between neurons, besides the layers of PyTorch."
     return {
         "neurons.rst": summaries("Neurons", **families()),
+        "fixed.rst": fixed(),
         "layers.rst": summaries("Layers", between, **{"": snn._layers.__all__}),
     }
 

@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import os
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,17 +67,15 @@ def run(source: Path, out: Path) -> tuple[str, float, str | None]:
     notebook = jupytext.read(source)
     start = time.perf_counter()
     failure = None
-    # where a tutorial writes files, and finds no others
-    folder = out / "files" / source.stem
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        NotebookClient(
-            notebook,
-            kernel_name="python3",
-            extra_arguments=["--log-level=ERROR"],  # no word on whom else this machine serves
-            timeout=TIMEOUT,
-            resources={"metadata": {"path": str(folder)}},
-        ).execute()
+        with tempfile.TemporaryDirectory() as folder:  # where it writes files, and finds no others
+            NotebookClient(
+                notebook,
+                kernel_name="python3",
+                extra_arguments=["--log-level=ERROR"],  # no word on whom else this machine serves
+                timeout=TIMEOUT,
+                resources={"metadata": {"path": folder}},
+            ).execute()
     except CellExecutionError as error:
         failure = str(error)
     else:

@@ -5,7 +5,7 @@ Make a monitor once, run the network, read what it recorded::
     monitor = probe.OutputMonitor(net, instance=snn.Leaky)
     for x in data:
         net(x)
-    monitor["2"]  # what the layer `net.get_submodule("2")` returned, step by step
+    monitor["1"]  # what the layer `net.get_submodule("1")` returned, step by step
 
 All monitors record in the same way:
 
