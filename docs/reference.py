@@ -115,11 +115,12 @@ def table() -> str:
     for module in pkgutil.iter_modules(snn.__path__, "snntorch."):
         if "._" not in module.name:
             rows[module.name] = first_sentence(import_module(module.name))
-    border = f"{'=' * 23}  {'=' * 75}"
+    wide = max(len(f"``{name}``") for name in rows)
+    border = f"{'=' * wide}  {'=' * 74}"
     lines = [border]
     for name, text in rows.items():
-        first, *rest = wrap(text, 75)
-        lines += [f"{f'``{name}``':<23}  {first}", *(f"{'':<25}{line}" for line in rest)]
+        first, *rest = wrap(text, 74)
+        lines += [f"{f'``{name}``':<{wide}}  {first}", *(f"{'':<{wide}}  {line}" for line in rest)]
     return "\n".join([*lines, border])
 
 

@@ -17,7 +17,7 @@ LAYERS = (
     ("surrogate",),
     ("_kernels",),
     ("_neurons", "_layers"),
-    ("_unroll", "utils", "spikegen"),
+    ("_unroll", "utils", "spikegen", "weight_init"),
     ("functional",),
     ("backprop", "spikeplot"),
     ("_nir",),

@@ -264,6 +264,21 @@ def test_an_onnx_graph_spikes_as_the_net(run: Any) -> None:
     assert differ < 0.001 * spikes
 
 
+def test_deep_nets_fire_and_learn(run: Any) -> None:
+    short = ("--depth", 6, "--hidden", 64, "--epochs", 3, "--num-steps", 10, "--lr", 3e-3)
+    printed, _ = run("train_deep.py", *short)
+    rates = [
+        [float(rate) for rate in line.split()]
+        for line in re.findall(r"fires in ([\d. ]+) of the steps", printed)
+    ]
+    silent, firing = rates
+    assert len(silent) == len(firing) == 6
+    assert silent[3:] == [0, 0, 0]
+    assert min(firing) > 0.05
+    before, after = (float(share) for share in re.findall(r"accuracy ([\d.]+) %", printed))
+    assert after > before + 25
+
+
 def test_one_process_trains_as_several_do(run: Any, tmp_path: Path) -> None:
     root = write_set(tmp_path, zipped=True)
     options = (
