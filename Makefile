@@ -23,7 +23,7 @@ demo: $(INSTALLED)
 	$(BIN)/python examples/export_nir.py --out out
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -59,9 +59,9 @@ fuzz: $(INSTALLED)
 mutants: $(INSTALLED)
 	$(BIN)/python tests/mutants.py $(ARGS)
 
-# the tests once more, and which lines and branches they reach
-coverage: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=json:out/coverage.json
+# the tests, and which lines and branches they reach
+coverage:
+	$(MAKE) test ARGS="--cov --cov-report=json:out/coverage.json"
 	$(BIN)/python tests/floors.py out/coverage.json
 
 # beside other packages, then of this one alone; ARGS="--only W1" chooses of the first
