@@ -129,7 +129,7 @@ class Alpha(LIF):
             expect(bool(above.all()), self, "`alpha` larger than `beta`, within 0 to 1", got)
 
     def tau_alpha(self) -> Tensor:
-        """Return the factor that brings the peak of the response to the input's size."""
+        """Return the factor by which the response to an input peaks as high as E then is."""
         alpha, beta = self._decay("alpha"), self._decay("beta")
         if not (self._learns("alpha") or self._learns("beta")):  # checked when they were given
             log_alpha = alpha.log()

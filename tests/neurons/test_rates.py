@@ -228,6 +228,17 @@ def test_both_rates_of_alpha_learned(way: Way, reset: str, dtype: torch.dtype) -
     assert size.max() <= 1.01e4
 
 
+@pytest.mark.parametrize("low, high", ((0.3, 0.95), (0.8, 0.9), (0.98, 0.99)))
+def test_alpha_peaks_as_high_as_its_excitatory_current_then_is(low: float, high: float) -> None:
+    neuron = snn.Alpha(high, low, threshold=1e9).double()
+    peak = math.log(math.log(low) / math.log(high)) / math.log(high / low)  # between two steps
+    x = torch.zeros(math.ceil(peak) + 1, 1, dtype=torch.float64)
+    x[0] = 1
+    tau = neuron.tau_alpha().item()
+    assert tau * (high**peak - low**peak) == pytest.approx(high**peak, rel=1e-6)
+    assert unrolled(neuron, x)[-2:].max().item() == pytest.approx(high**peak, rel=1e-2)
+
+
 @pytest.mark.parametrize("low, high", ((0.4, 0.7), (0.7, 0.4), (0.05, 0.95), (0.899, 0.9)))
 def test_alpha_between_the_guards_is_its_equation(low: float, high: float) -> None:
     """On either side of equal rates, in float64."""
