@@ -14,7 +14,7 @@ ROOT = Path(snntorch.__file__).parent
 #: The parts from the bottom up; those of one line may know each other.
 LAYERS = (
     ("_checks", "_docs", "_torch"),
-    ("surrogate",),
+    ("surrogate", "spikevision"),
     ("_kernels",),
     ("_neurons", "_layers"),
     ("_unroll", "utils", "spikegen", "weight_init"),

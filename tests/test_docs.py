@@ -111,21 +111,23 @@ IMPORTED = {
     "plt": plt,
     "F": F,
 }
-#: Pages whose blocks are files that another test puts where they belong.
-FOLLOWED = {"contributing.rst"}
+#: Pages whose blocks are files that another test puts where they belong, and what downloads data.
+APART = {"contributing.rst", "snntorch.spikevision"}
 
 
 def shown() -> dict[str, list[str]]:
     """Return the blocks of each page and module that shows some."""
     files = [ROOT / "README.rst", *DOCS.glob("*.rst"), *DOCS.glob("api/*.rst")]
-    found = {
-        file.name: SHOWN.findall(file.read_text()) for file in files if file.name not in FOLLOWED
-    }
+    found = {file.name: SHOWN.findall(file.read_text()) for file in files}
     for module in pkgutil.walk_packages(snntorch.__path__, "snntorch."):
         if "._" not in module.name:
             doc = importlib.import_module(module.name).__doc__ or ""
             found[module.name] = QUOTED.findall(doc + "\n")
-    return {name: [dedent(block) for block in blocks] for name, blocks in found.items() if blocks}
+    return {
+        name: [dedent(block) for block in blocks]
+        for name, blocks in found.items()
+        if blocks and name not in APART
+    }
 
 
 def around() -> dict[str, Any]:

@@ -38,6 +38,7 @@ TEXT = (Path(__file__).parent / "data" / "upstream_defects.md").read_text()
 AREAS = (
     *("neurons", "surrogate", "utils", "layers", "packaging"),
     *("spikegen", "functional", "backprop", "spikeplot", "nir"),
+    "spikevision",
 )
 
 
@@ -94,10 +95,12 @@ def names() -> dict[str, Any]:
         "stdp_learner": SF.stdp_learner,
         "backprop": backprop,
         "plt": plt,
+        "fake_torchvision": lambda: None,  # is not needed
     }
 
 
 @pytest.mark.filterwarnings("ignore:.*inhibition:UserWarning")
+@pytest.mark.filterwarnings("ignore:snntorch.spikevision:DeprecationWarning")
 @pytest.mark.parametrize("code", defects())
 def test_the_defect_is_not_here(code: str) -> None:
     torch.manual_seed(0)
