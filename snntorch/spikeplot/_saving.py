@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -94,7 +95,10 @@ def _progress_bar(owner: str, frames: int, progress: bool | None) -> Callable[[A
     """Return what wraps frames in a progress bar: ``tqdm``, or nothing."""
     if progress is not False:
         try:
-            from tqdm.auto import tqdm  # noqa: PLC0415 (most animations do without)
+            with warnings.catch_warnings():
+                # a notebook without ipywidgets gets the bar of a terminal, which is good enough
+                warnings.filterwarnings("ignore", "IProgress not found")
+                from tqdm.auto import tqdm  # noqa: PLC0415 (most animations do without)
         except ModuleNotFoundError as error:
             if progress:
                 raise ModuleNotFoundError(
