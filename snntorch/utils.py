@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from snntorch._checks import expect, expect_count, expect_number
-from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._neurons._states import StateModule
 
 __all__ = ["data_subset", "reset", "valid_split"]
 
 
 def reset(net: nn.Module) -> None:
-    """Zero the states of every neuron in ``net``, however deep, and of no other net.
+    """Zero the states of every neuron and delay in ``net``, however deep, and of no other net.
 
     The new states have no graph: a backward pass ends at them. Call it before each
     sequence when the neurons have ``init_hidden=True``.
@@ -36,13 +36,13 @@ def reset(net: nn.Module) -> None:
         tensor([[0., 0.]])
     """
     expect(isinstance(net, nn.Module), "reset", "a torch.nn.Module", repr(net), error=TypeError)
-    for neuron in spiking_neurons(net):
-        neuron.reset_mem()
+    for part in with_states(net):
+        part.reset_mem()
 
 
-def spiking_neurons(net: nn.Module) -> Iterator[SpikingNeuron]:
-    """Yield every neuron in ``net``, however deep."""
-    return (module for module in net.modules() if isinstance(module, SpikingNeuron))
+def with_states(net: nn.Module) -> Iterator[StateModule]:
+    """Yield every part of ``net`` that has states, however deep."""
+    return (module for module in net.modules() if isinstance(module, StateModule))
 
 
 def _keep(dataset: Any, indices: Any) -> None:

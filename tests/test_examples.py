@@ -264,6 +264,13 @@ def test_an_onnx_graph_spikes_as_the_net(run: Any) -> None:
     assert differ < 0.001 * spikes
 
 
+def test_delays_solve_what_weights_cannot(run: Any) -> None:
+    printed, _ = run("learn_delays.py", "--updates", 100)
+    weights, delays = (float(share) for share in re.findall(r"accuracy ([\d.]+) %", printed))
+    assert weights < 35  # chance is 25
+    assert delays > 95
+
+
 def test_deep_nets_fire_and_learn(run: Any) -> None:
     short = ("--depth", 6, "--hidden", 64, "--epochs", 3, "--num-steps", 10, "--lr", 3e-3)
     printed, _ = run("train_deep.py", *short)

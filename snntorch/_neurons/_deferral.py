@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from snntorch._neurons._states import StateModule
     from snntorch._neurons.neurons import SpikingNeuron
 
 
@@ -18,6 +19,9 @@ class Recorder(Protocol):
         self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Note one step; returns its spikes and the states that it leaves."""
+
+    def keeps(self, module: StateModule) -> None:
+        """Remember a module whose states may be placeholders when the loop ends."""
 
 
 #: Recorders by the thread that they note for; empty while nobody does.

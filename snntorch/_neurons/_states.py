@@ -174,7 +174,7 @@ class StateModule(ValueModule):
             One tensor per state (alone if there is one), empty: it counts as zeros of
             whatever shape the next input asks for, so no batch size has to be known.
         """
-        device = self._value("threshold").device
+        device = self._value(self._parameter_names[0]).device
         fresh = tuple(torch.zeros(0, device=device) for _ in self.state_names)
         if torch.compiler.is_compiling():  # to look at old ones would compile each size anew
             self._store(fresh)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from snntorch._checks import expect, expect_count
+from snntorch._layers.delay import SynapticDelay
+from snntorch._neurons._states import StateModule
 from snntorch._neurons._unroll import (
     Sequence,
     describe,
@@ -38,8 +40,8 @@ class Stage:
     """One module of a plan: it runs through all of time before the next one does.
 
     Attributes:
-        kind: ``"fold"``: all time steps as one batch; ``"neuron"``: by its ``unroll``;
-            ``"loop"``: one time step after the other.
+        kind: ``"fold"``: all time steps as one batch; ``"neuron"`` and ``"delay"``: by its
+            ``unroll``; ``"loop"``: one time step after the other.
         name: Name of the module in the net.
         module: The module.
         reason: Why it is stepped, if it is.
@@ -152,6 +154,8 @@ def _stage(name: str, module: nn.Module) -> Stage:
         whole = "it takes a whole sequence in one call, and no single step"
         return Stage("neuron" if module.state_names else "loop", name, module, whole)
     reason = "it has hooks, which see each step" if is_hooked(module) else why_not(module)
+    if type(module) is SynapticDelay and not is_hooked(module):
+        return Stage("delay", name, module)
     return Stage("fold", name, module) if reason is None else Stage("loop", name, module, reason)
 
 
@@ -160,6 +164,8 @@ def _note(stage: Stage) -> str:
         return describe(stage.module)
     if stage.kind == "loop":
         return f"step by step: {stage.reason}"
+    if stage.kind == "delay":
+        return "all time steps shifted at once"
     random = ", random numbers drawn for all at once" if is_random(stage.module) else ""
     return f"all time steps as one batch{random}"
 
@@ -290,7 +296,7 @@ def _play(
     for part in _chunks(sequence, chunk):
         if parts and truncate:
             for part_of_net in (part for stage in stages for part in stage.module.modules()):
-                if isinstance(part_of_net, SpikingNeuron):
+                if isinstance(part_of_net, StateModule):
                     part_of_net.detach_mem()
         parts.append(_run(stages, part, record, notes))
     return parts[0] if len(parts) == 1 else tree_map(lambda *row: torch.cat(row), *parts)
@@ -329,7 +335,7 @@ def _run(
     Only the first stage can get an input that is the same at all times.
     """
     value: Any = x.rows
-    if not stages or (x.is_constant and stages[0].kind == "fold"):
+    if not stages or (x.is_constant and stages[0].kind in ("fold", "delay")):
         value = x.rows.expand(x.steps, *x.rows.shape[1:])
     for place, stage in enumerate(stages):
         out: Any = None
@@ -341,6 +347,9 @@ def _run(
             over_time = Sequence(value, x.steps)
             note = describe(stage.module, over_time) if notes is not None else ""
             out = unroll_neuron(stage.module, over_time, record=asked)
+        elif isinstance(value, Tensor) and isinstance(stage.module, SynapticDelay):
+            note = _note(stage)
+            out = stage.module.unroll(value) if stage.kind == "delay" else None
         elif isinstance(value, Tensor) and stage.kind == "fold":
             out = fold(stage.module, value)
             note = _note(stage) if out is not None else f"step by step: {_NO_BATCH}"

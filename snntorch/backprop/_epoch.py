@@ -74,8 +74,8 @@ def train(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            for neuron in utils.spiking_neurons(net):
-                neuron.detach_mem()
+            for part in utils.with_states(net):
+                part.detach_mem()
             # by alpha: the product in half precision would be rounded, or overflow
             total = torch.add(total, loss.detach().reshape(()).to(device), alpha=len(spk))
             steps += len(spk)

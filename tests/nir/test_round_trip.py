@@ -25,7 +25,7 @@ def there_and_back(net: nn.Module, shape: Shape, path: Path, **kwargs: Any) -> n
 
 def records(net: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Return what a net gives over time, and the membranes of its neurons in their order."""
-    neurons = list(utils.spiking_neurons(net))
+    neurons = list(utils.with_states(net))
     mems: list[list[Tensor]] = [[] for _ in neurons]
     utils.reset(net)
     outs = []
@@ -105,7 +105,7 @@ def test_another_time_step_is_noticed(tmp_path: Path) -> None:
     net = nn.Sequential(hidden(snn.Leaky, 0.9))
     graph = export_to_nir(net, torch.rand(1, 5))
     assert float(import_from_nir(graph)[0].beta) == float(net[0].beta)
-    (neuron,) = utils.spiking_neurons(import_from_nir(graph, dt=5e-5))
+    (neuron,) = utils.with_states(import_from_nir(graph, dt=5e-5))
     assert neuron.beta.tolist() == pytest.approx([0.95] * 5)
     graph.nodes["0"].tau *= 2
     with pytest.raises(AssertionError):

@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from snntorch import surrogate
 from snntorch._neurons._deferral import RECORDERS, recorder
+from snntorch._neurons._states import StateModule
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import (
     apply_of,
@@ -78,7 +79,7 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.chunk, self.report, self._notes = chunk, Report(), False
         self._noted, self._late = Notes(), Late()
-        self._neurons: dict[int, SpikingNeuron] = {}
+        self._keepers: dict[int, StateModule] = {}
 
     # --- the region ---------------------------------------------------------------------
 
@@ -101,10 +102,14 @@ class Recorder(TorchFunctionMode):
                 self._leave_real_states()
 
     def _leave_real_states(self) -> None:
-        """Put values where neurons keep placeholders; zeros where an error left none."""
-        for neuron in self._neurons.values():
-            states = neuron._own_states()  # noqa: SLF001
-            neuron._store(tuple(map(own_or_zero, states)))  # noqa: SLF001
+        """Put values where modules keep placeholders; zeros where an error left none."""
+        for keeper in self._keepers.values():
+            states = keeper._own_states()  # noqa: SLF001
+            keeper._store(tuple(map(own_or_zero, states)))  # noqa: SLF001
+
+    def keeps(self, module: StateModule) -> None:
+        """Remember whose states may be placeholders."""
+        self._keepers[id(module)] = module
 
     def wrap(self, one: Any) -> Any:
         """Return a tensor as one whose use is noted."""
@@ -400,7 +405,7 @@ class Recorder(TorchFunctionMode):
         like = Meta(torch.Size(shape), dtype, input_.device, learns)
         chain.metas = (like,) * len(chain.names)
         chain.pattern = pattern_of((raw,) if input_ is raw else ())
-        self._neurons[id(neuron)] = neuron
+        self.keeps(neuron)
         current = [taken(input_)]
         self._noted.hold(current)
         return chain, current

@@ -1,0 +1,186 @@
+"""Delays of connections, learned or fixed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from snntorch._checks import (
+    expect,
+    expect_choice,
+    expect_count,
+    expect_finite,
+    expect_real,
+    expect_tensor,
+    shape_of,
+)
+from snntorch._kernels.equations import in_dtype
+from snntorch._neurons._deferral import recorder
+from snntorch._neurons._states import StateModule
+from snntorch._neurons._values import clamped, to_value
+
+__all__ = ["SynapticDelay"]
+
+
+class SynapticDelay(StateModule):
+    r"""Holds back what passes, each channel for a time of its own, which can be learned.
+
+    Choose it between a connection and a neuron where it matters when spikes arrive together.
+    Weights change how much arrives, delays when.
+
+    .. math::
+        y[t] &= \sum_{k=0}^{K} h_k(d)\,x[t-k] \\
+        h_k(d) &= \max(0,\ 1 - |k - d|) & \text{(linear)} \\
+        h_k(d) &= \frac{e^{-(k - d)^2 / 2 \sigma^2}}
+                       {\sum_j e^{-(j - d)^2 / 2 \sigma^2}} & \text{(gaussian)}
+
+    with input :math:`x`, output :math:`y`, delay :math:`d` in time steps (``delay``), clamped to
+    [0, K] where it is used, the longest delay :math:`K` (``max_delay``), and the width
+    :math:`\sigma` of a window (``sigma``). Before the first step there were zeros.
+
+    The linear kernel takes the two neighbouring steps of a fractional delay: its gradient knows no
+    others. The Gaussian one sees as far as it is wide. Begin with a wide one and narrow it while
+    training: ``layer.sigma.mul_(0.95)``; where it is below half a step, round the delays.
+
+    Args:
+        max_delay: Longest delay K in time steps, at least 1.
+        delay: Delay in time steps to start from, from 0 to ``max_delay``: one number, or one per
+            channel.
+        channels: Size of the dimension behind the batch, for a delay for each channel; ``None``
+            for one delay for all, or for as many as ``delay`` has.
+        learn_delay: ``True`` makes ``delay`` a parameter.
+        kernel: ``"linear"`` or ``"gaussian"``.
+        sigma: Width of the Gaussian window in time steps.
+
+    Shape:
+        - input: (batch, channels, ...) per time step; of any shape without channels.
+        - returns the same; by :meth:`unroll` with time first.
+
+    Raises:
+        ValueError: If ``max_delay`` or ``channels`` is less than 1, a delay is outside
+            [0, ``max_delay``], ``sigma`` is not positive, the kernel is unknown, or the input has
+            another number of channels.
+        TypeError: If a number is of the wrong kind, or the input is complex.
+
+    Note:
+        The inputs of the last ``max_delay`` steps are its state. It follows the module, and
+        :func:`snntorch.utils.reset` and truncated backpropagation treat it as states of neurons.
+        A batch of another size starts from zeros.
+
+    References:
+        I. Hammouamri, I. Khalfaoui-Hassani, T. Masquelier (2024). Learning Delays in Spiking Neural
+        Networks using Dilated Convolutions with Learnable Spacings. International Conference on
+        Learning Representations. arXiv:2306.17670
+
+    Examples:
+        >>> import torch, snntorch as snn
+        >>> late = snn.SynapticDelay(max_delay=3, delay=torch.tensor([2.0, 0.5]))
+        >>> spikes = torch.zeros(4, 1, 2)  # (time, batch, channels)
+        >>> spikes[0] = 1
+        >>> late.unroll(spikes)[:, 0].tolist()
+        [[0.0, 0.5], [0.0, 0.5], [1.0, 0.0], [0.0, 0.0]]
+        >>> torch.equal(late(spikes[0]), torch.tensor([[0.0, 0.5]]))
+        True
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ("past",)
+    init_hidden = True
+    expands_input: ClassVar[bool] = False
+    #: The inputs of the last steps, the oldest first, (max_delay, batch, ...).
+    past: Tensor
+
+    def __init__(
+        self,
+        max_delay: int,
+        delay: Any = 1.0,
+        channels: int | None = None,
+        learn_delay: bool = False,
+        kernel: str = "linear",
+        sigma: float = 1.0,
+    ) -> None:
+        super().__init__()
+        expect_count(self, "max_delay", max_delay)
+        expect_choice(self, "kernel", kernel, ("linear", "gaussian"))
+        expect_finite(self, sigma=sigma)
+        expect(sigma > 0, self, "`sigma` > 0", sigma)
+        delays = to_value(self, "delay", delay)
+        expect(delays.dim() < 2, self, "`delay` of one dimension at most", shape_of(delays))
+        if channels is not None:
+            expect_count(self, "channels", channels)
+            fits = delays.numel() in (1, channels)
+            expect(fits, self, f"one `delay`, or {channels}", shape_of(delays))
+            delays = delays.expand(channels)
+        inside = bool(((delays >= 0) & (delays <= max_delay)).all())
+        expect(inside, self, f"`delay` from 0 to max_delay={max_delay}", delays.tolist())
+        self.max_delay, self.kernel = max_delay, kernel
+        self.channels = len(delays) if delays.dim() else None
+        self._register("delay", delays, learn_delay)
+        if kernel == "gaussian":
+            self._register("sigma", sigma)
+        self._declare_states()
+
+    def forward(self, input_: Tensor) -> Tensor:
+        """Return what arrives in a time step, and keep what was sent in it."""
+        expect_tensor(self, "input_", input_)
+        return self.unroll(input_.unsqueeze(0)).squeeze(0)
+
+    def unroll(self, x: Tensor) -> Tensor:
+        """Return what arrives in each step of a whole sequence, (time, batch, ...).
+
+        It goes on from the last step, and leaves its own for the next one.
+        """
+        expect_tensor(self, "x", x)
+        expect_real(self, "x", x)
+        sent = x if x.is_floating_point() else x.to(torch.get_default_dtype())
+        if self.channels is not None:
+            fits = sent.dim() > 2 and sent.shape[2] == self.channels
+            what = f"steps of shape (batch, {self.channels}, ...)"
+            expect(fits, self, what, shape_of(sent[0]) if len(sent) else shape_of(sent))
+        past, shape = self._value("past"), (self.max_delay, *sent.shape[1:])
+        if past.shape != shape or past.device != sent.device:
+            past = sent.new_zeros(shape)
+        known = torch.cat([in_dtype(past, sent.dtype), sent])
+        if (noting := recorder()) is not None:
+            noting.keeps(self)
+        left = known[len(sent) :]
+        self._store((left.clone() if len(sent) > 1 else left,))  # not a view of a whole sequence
+        delay = in_dtype(clamped(self._value("delay"), 0, self.max_delay), sent.dtype)
+        if self.kernel == "linear":
+            return self._by_neighbours(known, delay)
+        return self._by_window(known, delay)
+
+    def _by_neighbours(self, known: Tensor, delay: Tensor) -> Tensor:
+        """Return what was sent before and after a fractional delay, between the two."""
+        whole = delay.detach().floor().clamp(max=self.max_delay - 1)
+        share = delay - whole
+        time = torch.arange(self.max_delay, len(known), device=known.device)
+        if self.channels is None:
+            place = time - whole.long()
+            return torch.lerp(known[place], known[place - 1], share)
+        # each channel has a place of its own
+        place = time.unsqueeze(1) - whole.long()
+        channel = torch.arange(self.channels, device=known.device)
+        rows = known.transpose(1, 2)
+        near, far = rows[place, channel], rows[place - 1, channel]
+        share = share.view(-1, *[1] * (near.dim() - 2))
+        return torch.lerp(near, far, share).transpose(1, 2)
+
+    def _by_window(self, known: Tensor, delay: Tensor) -> Tensor:
+        """Return the sum of what was sent, weighed by how far from the delay it was."""
+        steps = torch.arange(self.max_delay + 1, dtype=delay.dtype, device=known.device)
+        distance = steps.view(-1, *[1] * delay.dim()) - delay
+        sigma = in_dtype(self._value("sigma"), delay.dtype)
+        weights = torch.softmax(-((distance / sigma) ** 2) / 2, 0)
+        if self.channels is not None:
+            weights = weights.view(*weights.shape, *[1] * (known.dim() - 3))
+        last, arrived = self.max_delay, torch.zeros_like(known[self.max_delay :])
+        for k, weight in enumerate(weights):
+            arrived = arrived + weight * known[last - k : len(known) - k]
+        return arrived
+
+    def extra_repr(self) -> str:
+        """Return what print(net) tells."""
+        width = f", sigma={self._shown('sigma')}" if self.kernel == "gaussian" else ""
+        return f"{self.max_delay}, delay={self._shown('delay')}, kernel={self.kernel!r}{width}"
