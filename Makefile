@@ -1,4 +1,4 @@
-# make demo, test, lint, docs or bench: each makes its environment if there is none
+# make demo, test, lint, docs, results or bench: each makes its environment if there is none
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +16,7 @@ INTEROP_PIP := $(INTEROP)/bin/python -m pip install --quiet --constraint constra
     --constraint benchmarks/constraints.txt
 FRAMEWORKS := norse sinabs pbr spikingjelly loguru rockpool nirtorch
 
-.PHONY: demo test lint docs tutorials bench interop sanitize fuzz mutants coverage clean
+.PHONY: demo test lint docs tutorials results bench interop sanitize fuzz mutants coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/quickstart.py --out out
@@ -38,6 +38,10 @@ docs: $(INSTALLED)
 # every tutorial from top to bottom, as a notebook in out/tutorials; ARGS="02_lif_neuron 05_*"
 tutorials: $(INSTALLED)
 	$(BIN)/python tutorials/run.py $(ARGS)
+
+# what nets reach: the tables of docs/results.rst; ARGS="--size nightly", ARGS="digits --write"
+results: $(INSTALLED)
+	$(BIN)/python recipes/run.py $(ARGS)
 
 # the kernel's tests with a kernel that watches every access and every undefined operation
 sanitize: $(INSTALLED)
