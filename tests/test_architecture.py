@@ -19,7 +19,7 @@ LAYERS = (
     ("_neurons", "_layers"),
     ("_unroll", "utils", "spikegen", "weight_init"),
     ("functional",),
-    ("backprop", "spikeplot"),
+    ("backprop", "spikeplot", "pretrained"),
     ("_nir",),
     ("export_nir", "import_nir", "nir"),
     ("export",),
