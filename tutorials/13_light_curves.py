@@ -91,6 +91,7 @@ def log_uniform(low, high, count):
     return uniform(math.log(low), math.log(high), count).exp()
 
 
+# %%
 def observe(count):
     """Return light curves (count, exposures), labels, periods and times within the orbit."""
     period = uniform(1.5, 6, count)  # days
@@ -285,6 +286,7 @@ def invent_planets(folded, targets, count, neighbors=5):
     return torch.lerp(planets[first], planets[second], torch.rand(count, 1))
 
 
+# %%
 def train(weight=1.0, invented=0, iterations=800, batch_size=100):
     torch.manual_seed(0)
     net = make_net()

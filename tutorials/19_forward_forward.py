@@ -351,9 +351,8 @@ ax.invert_yaxis()
 _ = ax.set(xlabel="Test accuracy (%)", xlim=(0, 108))
 
 # %% [markdown]
-# The first layer alone is on a par with the linear classifier, while
-# [backpropagation](05_training.ipynb) does better with as many neurons. On digits as small as
-# these, the second layer has nothing to add, and its vote may even cost a little: nobody tells it
+# The first layer alone is on a par with the linear classifier. On digits as small as these, the
+# second layer has nothing to add, and its vote may even cost a little: nobody tells it
 # what the first one gets wrong. That is the known weakness of the method. Its strength is that a
 # layer can forget its input as soon as it has learned from it: no activity has to be stored for a
 # backward pass, and the layers of a deep network could learn at the same time, each on its own

@@ -12,6 +12,7 @@ beside the time it took. What ran with this very code and package is not run aga
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import os
 import sys
@@ -69,13 +70,14 @@ def run(source: Path, out: Path) -> tuple[str, float, str | None]:
     failure = None
     try:
         with tempfile.TemporaryDirectory() as folder:  # where it writes files, and finds no others
-            NotebookClient(
+            client = NotebookClient(
                 notebook,
                 kernel_name="python3",
                 extra_arguments=["--log-level=ERROR"],  # no word on whom else this machine serves
                 timeout=TIMEOUT,
                 resources={"metadata": {"path": folder}},
-            ).execute()
+            )
+            asyncio.run(client.async_execute())  # in a loop of this thread's own, which is closed
     except CellExecutionError as error:
         failure = str(error)
     else:

@@ -58,6 +58,9 @@ class SLSTM(SpikingNeuron):
         snnTorch 1.0.0 starts every step from zeros unless ``input_size == hidden_size``,
         and ignores ``inhibition``. Here the state is carried, and inhibition applied.
 
+        The membrane stays within (-1, 1): with the default threshold of 1 it never fires. Take a
+        lower one where spikes are what is read.
+
     References:
         S. Hochreiter, J. Schmidhuber (1997). Long Short-Term Memory. Neural Computation
         9(8), 1735-1780. DOI 10.1162/neco.1997.9.8.1735
