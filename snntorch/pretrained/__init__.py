@@ -35,7 +35,7 @@ class Description:
         num_steps: Number of time steps.
         architecture: Its layers in order: for each the name and the arguments of its class.
         parameters: Number of parameters.
-        test_accuracy: Share of right answers on the test part, which nothing was chosen by.
+        test_accuracy: Share of right answers on the test part, see ``docs/results.rst``.
         valid_accuracy: Share on the validation part, which the epoch was chosen by.
         chance: Share that is right without looking at the input.
         split: Number of samples in the three parts, and how they were drawn.
