@@ -46,6 +46,10 @@ def outputs_of(
     return found
 
 
+def _as_it_is(kept: Tensor) -> Tensor:
+    return kept
+
+
 def _asked(func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Outputs | None:
     if func in DROPOUTS:
         return Outputs((meta_of(operands[0]),), None, False)
@@ -59,7 +63,9 @@ def _asked(func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Output
         return made.requires_grad_(meta.requires_grad)
 
     like_args, like_kwargs = tree_map(example, (args, kwargs))
-    out = func(*like_args, **like_kwargs)
+    # who watches what is kept for the backward pass, as checkpoints do, sees no example
+    with torch.autograd.graph.saved_tensors_hooks(_as_it_is, _as_it_is):
+        out = func(*like_args, **like_kwargs)
     kind = type(out) if isinstance(out, (tuple, list)) else None
     outs = (out,) if kind is None else tuple(out)
     if not all(type(one) is Tensor for one in outs):

@@ -160,12 +160,8 @@ def _run_chain(chain: Chain, report: Report) -> None:
     x = OverTime(rows.unsqueeze(0) if shared else rows, steps)
     with as_noted(chain.facts):
         recorded, last, reason = run_from(neuron, x, states, kept)
-    report.ran(
-        name,
-        f"step by step: {reason}" if reason else "over all time",
-        steps,
-        steps if reason else 1,
-    )
+    how = "over all time" if steps > 1 else "once"  # where something comes between its steps
+    report.ran(name, f"step by step: {reason}" if reason else how, steps, steps if reason else 1)
     ends = dict(zip(neuron.state_names, last, strict=True))
     for place, output in enumerate(chain.names):
         newest = wanted[-1][place]
