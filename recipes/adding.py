@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from recurrent import rleaky, slstm
 from torch import Tensor, nn
 from training import Part, Recipe, Sets, Size
-
-import snntorch as snn
-from snntorch import surrogate
 
 STEPS = 30
 #: How far from the sum a right answer may be.
@@ -36,30 +34,6 @@ def data(size: Size) -> Sets:
     return Sets(sequences(size.samples or 20_000, 0), sequences(1000, 1), sequences(2000, 2))
 
 
-def answer(width: int) -> tuple[nn.Module, ...]:
-    neuron = snn.Leaky(beta=0.8, reset_mechanism="none", init_hidden=True, output=True)
-    return nn.Linear(width, 1), neuron
-
-
-def rleaky(width: int) -> nn.Sequential:
-    neuron = snn.RLeaky(
-        beta=torch.linspace(0.8, 0.995, width),
-        linear_features=width,
-        threshold=0.3,
-        spike_grad=surrogate.fast_sigmoid(slope=5),
-        init_hidden=True,
-        learn_beta=True,
-    )
-    return nn.Sequential(nn.Linear(2, width), neuron, *answer(width))
-
-
-def slstm(width: int) -> nn.Sequential:
-    neuron = snn.SLSTM(
-        2, width, threshold=0.1, spike_grad=surrogate.fast_sigmoid(slope=5), init_hidden=True
-    )
-    return nn.Sequential(neuron, *answer(width))
-
-
 def loss(spk: Tensor, mem: Tensor, y: Tensor) -> Tensor:
     return nn.functional.mse_loss(mem[-1], y)
 
@@ -68,12 +42,12 @@ def right(spk: Tensor, mem: Tensor, y: Tensor) -> Tensor:
     return ((mem[-1] - y).abs() < TOLERANCE).squeeze(1)
 
 
-def recipe(name: str, about: str, net: Callable[[int], nn.Sequential]) -> Recipe:
+def recipe(name: str, about: str, net: Callable[[int, int, int], nn.Sequential]) -> Recipe:
     return Recipe(
         name=name,
         about=about,
         data=data,
-        net=net,
+        net=lambda width: net(2, width, 1),
         loss=loss,
         right=right,
         chance=1 - (1 - TOLERANCE) ** 2,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -45,11 +46,11 @@ def data(size: Size) -> Sets:
     return Sets(Part(train.x[kept], train.y[kept]), valid, test)
 
 
-def dense(width: int) -> nn.Sequential:
+def dense(width: int, outputs: int = 10) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(784, width),
         snn.Leaky(**NEURONS),
-        nn.Linear(width, 10),
+        nn.Linear(width, outputs),
         snn.Leaky(**NEURONS, output=True),
     )
 
@@ -65,15 +66,6 @@ def conv(width: int) -> nn.Sequential:
         snn.Leaky(**NEURONS),
         nn.Flatten(),
         nn.Linear(2 * width * 4 * 4, 10),
-        snn.Leaky(**NEURONS, output=True),
-    )
-
-
-def population(width: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(784, width),
-        snn.Leaky(**NEURONS),
-        nn.Linear(width, 500),
         snn.Leaky(**NEURONS, output=True),
     )
 
@@ -134,7 +126,7 @@ RECIPES = (
     Recipe(
         name="fashion-population",
         about="784-{width}-500, Leaky, 1 step",
-        net=population,
+        net=partial(dense, outputs=500),
         loss=population_loss,
         right=population_right,
         num_steps=1,

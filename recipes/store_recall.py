@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from recurrent import rleaky, rsynaptic, slstm
 from torch import Tensor, nn
 from training import Part, Recipe, Sets, Size
-
-import snntorch as snn
-from snntorch import surrogate
 
 SYMBOLS, SLOTS, STEPS, GROUP = 4, 12, 4, 5
 INPUTS = (SYMBOLS + 2) * GROUP
@@ -43,43 +41,6 @@ def data(size: Size) -> Sets:
     return Sets(sequences(size.samples or 10_000, 0), sequences(1000, 1), sequences(2000, 2))
 
 
-def answer(width: int) -> tuple[nn.Module, ...]:
-    neuron = snn.Leaky(beta=0.8, reset_mechanism="none", init_hidden=True, output=True)
-    return nn.Linear(width, SYMBOLS), neuron
-
-
-def rleaky(width: int) -> nn.Sequential:
-    neuron = snn.RLeaky(
-        beta=torch.linspace(0.8, 0.995, width),
-        linear_features=width,
-        threshold=0.3,
-        spike_grad=surrogate.fast_sigmoid(slope=5),
-        init_hidden=True,
-        learn_beta=True,
-    )
-    return nn.Sequential(nn.Linear(INPUTS, width), neuron, *answer(width))
-
-
-def rsynaptic(width: int) -> nn.Sequential:
-    neuron = snn.RSynaptic(
-        alpha=0.5,
-        beta=torch.linspace(0.8, 0.995, width),
-        linear_features=width,
-        threshold=0.3,
-        spike_grad=surrogate.fast_sigmoid(slope=5),
-        init_hidden=True,
-        learn_beta=True,
-    )
-    return nn.Sequential(nn.Linear(INPUTS, width), neuron, *answer(width))
-
-
-def slstm(width: int) -> nn.Sequential:
-    neuron = snn.SLSTM(
-        INPUTS, width, threshold=0.1, spike_grad=surrogate.fast_sigmoid(slope=5), init_hidden=True
-    )
-    return nn.Sequential(neuron, *answer(width))
-
-
 def loss(spk: Tensor, mem: Tensor, y: Tensor) -> Tensor:
     return nn.functional.cross_entropy(mem[-STEPS:].mean(0), y)
 
@@ -88,12 +49,12 @@ def right(spk: Tensor, mem: Tensor, y: Tensor) -> Tensor:
     return mem[-STEPS:].mean(0).argmax(1) == y
 
 
-def recipe(name: str, about: str, net: Callable[[int], nn.Sequential]) -> Recipe:
+def recipe(name: str, about: str, net: Callable[[int, int, int], nn.Sequential]) -> Recipe:
     return Recipe(
         name=name,
         about=about,
         data=data,
-        net=net,
+        net=lambda width: net(INPUTS, width, SYMBOLS),
         loss=loss,
         right=right,
         chance=1 / SYMBOLS,

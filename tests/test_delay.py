@@ -230,6 +230,7 @@ def test_integers_and_other_batches() -> None:
         ({"channels": 0}, ValueError, "`channels`"),
         ({"kernel": "box"}, ValueError, r"one of \('linear', 'gaussian'\), but got 'box'"),
         ({"sigma": 0}, ValueError, "`sigma` > 0"),
+        ({"sigma": 2.0}, ValueError, 'with a window, but got 2.0.\nPass kernel="gaussian"'),
         ({"learn_delay": "yes"}, TypeError, "`learn_delay`"),
     ],
 )
@@ -250,3 +251,18 @@ def test_what_cannot_be(kwargs: dict[str, Any], error: type[Exception], message:
 def test_what_cannot_pass(x: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         snn.SynapticDelay(K, channels=3)(x)
+
+
+def test_a_whole_sequence_can_be_exported() -> None:
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.late = snn.SynapticDelay(K, [0.0, 0.5, 2.0])
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.late.reset_mem()
+            return self.late.unroll(x)
+
+    whole, x = Whole(), torch.rand(6, 2, CHANNELS)
+    program = torch.export.export(whole, (torch.rand_like(x),))
+    assert torch.equal(program.module()(x), whole(x))

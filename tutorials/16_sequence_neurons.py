@@ -374,8 +374,7 @@ _ = ax.legend(frameon=False, loc="upper center", ncols=3)
 # A value vector $v$ is written into the columns that the key vector $k$ names; each column fades at
 # its own rate, from $a$. All three are linear layers of the input (`to_v`, `to_k`, and `to_alpha`
 # behind a sigmoid). Where a membrane is above the threshold it fires, and queries, a linear layer
-# as well (`to_q`), pick from the spikes what comes out. This is what gated linear attention does in
-# language models, with spikes.
+# as well (`to_q`), pick from the spikes what comes out: gated linear attention, with spikes.
 #
 # These layers are trained, as a rule. To see what they *can* do, we set them by hand. An input
 # consists of four parts: a picture to store (9 pixels of $\pm 1.5$), the address where to store it,

@@ -60,14 +60,15 @@ class SynapticDelay(StateModule):
 
     Raises:
         ValueError: If ``max_delay`` or ``channels`` is less than 1, a delay is outside
-            [0, ``max_delay``], ``sigma`` is not positive, the kernel is unknown, or the input has
-            another number of channels.
+            [0, ``max_delay``], ``sigma`` is not positive or given to the linear kernel, the kernel
+            is unknown, or the input has another number of channels.
         TypeError: If a number is of the wrong kind, or the input is complex.
 
     Note:
         The inputs of the last ``max_delay`` steps are its state. It follows the module, and
         :func:`snntorch.utils.reset` and truncated backpropagation treat it as states of neurons.
-        A batch of another size starts from zeros.
+        A batch of another size starts from zeros. Traces and exports of single steps, and NIR, do
+        not carry it: export a call of :meth:`unroll` over all time.
 
     References:
         I. Hammouamri, I. Khalfaoui-Hassani, T. Masquelier (2024). Learning Delays in Spiking Neural
@@ -105,6 +106,8 @@ class SynapticDelay(StateModule):
         expect_choice(self, "kernel", kernel, ("linear", "gaussian"))
         expect_finite(self, sigma=sigma)
         expect(sigma > 0, self, "`sigma` > 0", sigma)
+        wide = kernel == "gaussian" or sigma == 1
+        expect(wide, self, "`sigma` only with a window", sigma, 'Pass kernel="gaussian".')
         delays = to_value(self, "delay", delay)
         expect(delays.dim() < 2, self, "`delay` of one dimension at most", shape_of(delays))
         if channels is not None:

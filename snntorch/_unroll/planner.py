@@ -153,9 +153,10 @@ def _stage(name: str, module: nn.Module) -> Stage:
     if isinstance(module, SpikingNeuron):
         whole = "it takes a whole sequence in one call, and no single step"
         return Stage("neuron" if module.state_names else "loop", name, module, whole)
-    reason = "it has hooks, which see each step" if is_hooked(module) else why_not(module)
-    if type(module) is SynapticDelay and not is_hooked(module):
+    hooked = is_hooked(module)
+    if type(module) is SynapticDelay and not hooked:
         return Stage("delay", name, module)
+    reason = "it has hooks, which see each step" if hooked else why_not(module)
     return Stage("fold", name, module) if reason is None else Stage("loop", name, module, reason)
 
 
@@ -347,9 +348,9 @@ def _run(
             over_time = Sequence(value, x.steps)
             note = describe(stage.module, over_time) if notes is not None else ""
             out = unroll_neuron(stage.module, over_time, record=asked)
-        elif isinstance(value, Tensor) and isinstance(stage.module, SynapticDelay):
-            note = _note(stage)
-            out = stage.module.unroll(value) if stage.kind == "delay" else None
+        elif isinstance(value, Tensor) and stage.kind == "delay":
+            assert isinstance(stage.module, SynapticDelay)
+            out, note = stage.module.unroll(value), _note(stage)
         elif isinstance(value, Tensor) and stage.kind == "fold":
             out = fold(stage.module, value)
             note = _note(stage) if out is not None else f"step by step: {_NO_BATCH}"
