@@ -1,5 +1,6 @@
 """All neurons: what is listed here, ``snntorch`` exports, and tests and documentation cover."""
 
+from snntorch._neurons.alif import ALIF
 from snntorch._neurons.alpha import Alpha
 from snntorch._neurons.associative import AssociativeLeaky
 from snntorch._neurons.deltaleaky import DeltaLeaky
@@ -16,6 +17,7 @@ from snntorch._neurons.stateleaky import StateLeaky
 from snntorch._neurons.synaptic import Synaptic
 
 __all__ = [
+    "ALIF",
     "LIF",
     "SLSTM",
     "Alpha",

@@ -40,4 +40,6 @@ def why_stepped(neuron: SpikingNeuron) -> str | None:
         return "inhibition compares neurons"
     if callable(neuron.state_quant):
         return "state_quant is a function of each step"
+    if neuron.adapts:
+        return "its threshold adapts"
     return why_traceable()

@@ -119,7 +119,7 @@ class StateModule(ValueModule):
             return _zero_state(input_, shape)
         if state.numel() == 1 and (state.device.type == "cpu" or not shape):
             state = state.reshape(()).to(input_.device)
-        start = f"Start from `{', '.join(self.state_names)} = neuron.reset_mem()`"
+        start = f"Start from `{', '.join(self._names_given())} = neuron.reset_mem()`"
         expect(
             state.device == input_.device,
             self,
@@ -150,7 +150,7 @@ class StateModule(ValueModule):
             warnings.warn(
                 f"{owner_name(self)} got `{name}` of a batch of {len(state)} for one of "
                 f"{shape[0]}, and starts from zeros. Start each sequence from "
-                f"`{', '.join(self.state_names)} = neuron.reset_mem()` to say so.",
+                f"`{', '.join(self._names_given())} = neuron.reset_mem()` to say so.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -189,7 +189,16 @@ class StateModule(ValueModule):
                     for old in self._own_states()
                 )
             )
+        fresh = fresh[: len(self._names_given())]
         return fresh[0] if len(fresh) == 1 else fresh
+
+    def _names_given(self) -> tuple[str, ...]:
+        """Return the states that a call takes and returns; others are kept from call to call."""
+        return self.state_names
+
+    def _with_hidden(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the states that a call was given, with None for one that it does not take."""
+        return given + (None,) * (len(self.state_names) - len(given))
 
     def detach_mem(self) -> None:
         """Cut the states from the graph that led to them, in place of a time loop's past."""

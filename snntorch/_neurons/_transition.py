@@ -11,7 +11,7 @@ from torch import Tensor
 from snntorch import surrogate
 from snntorch._checks import expect, expect_tensor, shape_of
 from snntorch._kernels.equations import States, cleared, dropped, in_dtype
-from snntorch._neurons._states import StateModule
+from snntorch._neurons._adaptation import ADAPT, AdaptiveModule
 
 #: The methods by which snnTorch 1.0.0 runs a step, for a class to override.
 METHODS = ("_base_state_function", "fire", "fire_inhibition", "mem_reset")
@@ -21,7 +21,12 @@ def _tuple_of(states: Any) -> States:
     return states if isinstance(states, tuple) else (states,)
 
 
-class Transition(StateModule):
+def _lowered(mem: Tensor, adapt: Tensor | None) -> Tensor:
+    """Return what is above a threshold where ``mem`` is above one that is raised."""
+    return mem if adapt is None else mem - adapt
+
+
+class Transition(AdaptiveModule):
     """A module that runs one time step by the `step` of its class."""
 
     step: Callable[..., States]
@@ -41,8 +46,6 @@ class Transition(StateModule):
     zeroed_states: ClassVar[tuple[str, ...]] = ("mem",)
     #: Whether a reset to zero clears the old states before the update, not the new ones.
     zeroes_old_states: ClassVar[bool] = False
-    #: ``False`` applies the reset of a spike in the step in which it fires.
-    reset_delay: bool = True
     #: What was overridden since the class that names its model, or says `recurrence`.
     _overridden: ClassVar[tuple[str, ...]] = ()
     #: Those of `METHODS` that a class has of its own.
@@ -88,33 +91,51 @@ class Transition(StateModule):
         Returns:
             The spikes, and the states to go on from.
         """
+        states, adapt = self._apart(states)
         reads_self = bool(self._overridden or self._own_methods or self._set_here())
         if reads_self:
-            self._store(states)
-            self.reset = self.mem_reset(states[-1])
-        reset = self._resets(states[-1])
+            self._store(self._together(states, adapt))
+            self.reset = self.mem_reset(_lowered(states[-1], adapt))
+        reset, bar = self._resets(states[-1], adapt), self._bar(adapt)
+        risen = adapt
+        if adapt is not None and self.reset_delay:
+            fired, _ = self._fire(states[self.state_names[0] == "spk" :], adapt)
+            risen = self._risen(adapt, fired)
         if self._has_own("_base_state_function") or self._has_own("state_function"):
             new = _tuple_of(self.state_function(input_))
         else:
-            new = self._moved_on(reset, states, lambda old: self._update(input_, old))
+            new = self._moved_on(reset, bar, states, lambda old: self._update(input_, old))
         if callable(self.state_quant):
             new = tuple(self.state_quant(state) for state in new)
         if reads_self:
-            self._store((*states[: len(states) - len(new)], *new))
-        crossing, spk = self._fire(new)
+            self._store(self._together((*states[: len(states) - len(new)], *new), risen))
+        crossing, spk = self._fire(new, risen)
+        if adapt is not None and not self.reset_delay:
+            risen = self._risen(adapt, crossing)
         if reset is not None and not self.reset_delay:
-            new = self._reset(crossing - reset.to(crossing.dtype), new)
-        return spk, (spk, *new) if len(new) < len(self.state_names) else new
+            new = self._reset(crossing - reset.to(crossing.dtype), bar, new)
+        new = (spk, *new) if len(new) < len(states) else new
+        return spk, self._together(new, risen)
+
+    def _risen(self, adapt: Tensor, crossing: Tensor) -> Tensor:
+        """Return by how much the threshold is raised after a step with such spikes."""
+        risen = self._adaptation().after(adapt, crossing)
+        return self.state_quant(risen) if callable(self.state_quant) else risen
+
+    def _bar(self, adapt: Tensor | None) -> Tensor:
+        """Return the threshold, as high as it is raised."""
+        threshold = self._value("threshold")
+        return threshold if adapt is None else in_dtype(threshold, adapt.dtype) + adapt
 
     def _moved_on(
-        self, reset: Tensor | None, states: States, update: Callable[[States], States]
+        self, reset: Tensor | None, bar: Tensor, states: States, update: Callable[[States], States]
     ) -> States:
         """Return the states after an update and the reset, before or behind it."""
         if reset is None:
             return update(states)
         if self.zeroes_old_states and self._reset_mechanism == "zero":
-            return update(self._reset(reset, states))
-        return self._reset(reset, update(states))
+            return update(self._reset(reset, bar, states))
+        return self._reset(reset, bar, update(states))
 
     def _set_here(self) -> list[str]:
         """Return the methods that were set on this neuron, not on its class."""
@@ -124,13 +145,13 @@ class Transition(StateModule):
         """Return whether a method is one of the class's own, or was set on this neuron."""
         return name in self._own_methods or name in self.__dict__
 
-    def _resets(self, mem: Tensor) -> Tensor | None:
+    def _resets(self, mem: Tensor, adapt: Tensor | None) -> Tensor | None:
         """Return where the membrane potential before a step resets it, if there is a reset."""
         if self._reset_mechanism == "none":
             return None
         if self._has_own("mem_reset"):
             return self.reset
-        return mem > self._value("threshold")
+        return _lowered(mem, adapt) > self._value("threshold")
 
     def _update(self, input_: Tensor, states: States) -> States:
         """Return the states after `step`, its parameters in their dtype."""
@@ -140,26 +161,26 @@ class Transition(StateModule):
         }
         return self.step(input_, *states, **parameters)
 
-    def _reset(self, times: Tensor, states: States) -> States:
+    def _reset(self, times: Tensor, bar: Tensor, states: States) -> States:
         """Apply the reset where ``times`` is true; or so often: 0, 1, or -1 to take one back."""
         if self._reset_mechanism == "zero":
-            names = self.state_names[-len(states) :]
+            names = [name for name in self.state_names if name != ADAPT][-len(states) :]
             return tuple(
                 cleared(times, state) if name in self.zeroed_states else state
                 for name, state in zip(names, states, strict=True)
             )
-        drop = dropped(times, self._value("threshold").to(states[-1].dtype))
+        drop = dropped(times, bar.to(states[-1].dtype))
         if self._reset_mechanism == "soft":
             drop = in_dtype(self._decay("beta"), drop.dtype) * drop
         return self.subtract(drop, *states)
 
-    def _fire(self, states: States) -> tuple[Tensor, Tensor]:
+    def _fire(self, states: States, adapt: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return where the states are above threshold, and the spikes they cause."""
         method = "fire_inhibition" if self.inhibition else "fire"
         if not self._has_own(method):
-            crossing = self._crossing(self.excess(*states), self.inhibition)
+            crossing = self._crossing(_lowered(self.excess(*states), adapt), self.inhibition)
             return crossing, self._graded(crossing)
-        mem = self.readout(*states)
+        mem = _lowered(self.readout(*states), adapt)
         spk = self.fire_inhibition(len(mem), mem) if self.inhibition else self.fire(mem)
         return spk / self._value("graded_spikes_factor"), spk
 
@@ -174,18 +195,20 @@ class Transition(StateModule):
 
     def _base_state_function(self, input_: Tensor) -> Any:
         """Return the update of the states on the module: what 1.0.0 lets a class override."""
-        new = self._update(input_, self._own_states())
+        states, _ = self._apart(self._own_states())
+        new = self._update(input_, states)
         return new[0] if len(new) == 1 else new
 
     def state_function(self, input_: Tensor) -> Any:
         """Return the states on the module after the update, and the reset that ``reset`` says."""
 
         def update(states: States) -> States:
-            self._store(states)
+            self._store(self._together(states, adapt))
             return _tuple_of(self._base_state_function(input_))
 
+        states, adapt = self._apart(self._own_states())
         reset = None if self._reset_mechanism == "none" else self.reset
-        new = self._moved_on(reset, self._own_states(), update)
+        new = self._moved_on(reset, self._bar(adapt), states, update)
         return new[0] if len(new) == 1 else new
 
     def fire(self, mem: Tensor) -> Tensor:

@@ -62,7 +62,9 @@ def records(neuron: SpikingNeuron, record: str | tuple[str, ...] | None) -> tupl
     """Return the names of what a run keeps: those asked for, or those that a call returns."""
     known = tuple(dict.fromkeys(("spk", *neuron.state_names)))
     if record is None:
-        return ("spk",) if neuron.init_hidden and not neuron.output else known
+        if neuron.init_hidden and not neuron.output:
+            return ("spk",)
+        return tuple(dict.fromkeys(("spk", *neuron._names_given())))
     expect(
         isinstance(record, (str, tuple, list)),
         neuron,
@@ -85,11 +87,11 @@ def unroll_neuron(
     """Run all steps; returns what a call returns, or what ``record`` asks for, over time."""
     names = records(neuron, record)
     expect(
-        len(given) in (0, len(neuron.state_names)),
+        len(given) in (0, len(neuron._names_given())),
         neuron,
-        f"no states, or all of {neuron.state_names}",
+        f"no states, or all of {neuron._names_given()}",
         len(given),
-        f"Start from `{', '.join(neuron.state_names)} = neuron.reset_mem()`.",
+        f"Start from `{', '.join(neuron._names_given())} = neuron.reset_mem()`.",
         TypeError,
     )
     prepared = _prepare(neuron, x, given, names)
@@ -202,7 +204,7 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
         return reason
     if is_transformed():
         return "a function is transformed"
-    first, states = neuron._states(x.at(0), given or (None,) * len(neuron.state_names))
+    first, states = neuron._states(x.at(0), neuron._with_hidden(given))
     x = _widened(x, first.shape)
     found = equation(neuron, x.rows)
     if found is None:

@@ -19,6 +19,7 @@ from snntorch._checks import (
 )
 from snntorch._kernels.equations import States
 from snntorch._kernels.problem import CLEARS
+from snntorch._neurons._adaptation import ADAPT
 from snntorch._neurons._deferral import recorder
 from snntorch._neurons._fused import fused_step
 from snntorch._neurons._instances import WeakList
@@ -155,7 +156,8 @@ class SpikingNeuron(Transition):
         cls._own_methods = tuple(
             n for n in METHODS if getattr(cls, n) is not getattr(SpikingNeuron, n)
         )
-        cls._cleared = tuple(n in cls.zeroed_states for n in cls.state_names if n != "spk")
+        others = ("spk", ADAPT)
+        cls._cleared = tuple(n in cls.zeroed_states for n in cls.state_names if n not in others)
         cls._tells_model = (
             cls.model is not None
             and cls._cleared == CLEARS[cls.model]
@@ -253,8 +255,9 @@ class SpikingNeuron(Transition):
             "Use snn.Leaky(beta=0.9), or a class of your own that has a `step`.",
             TypeError,
         )
-        named = dict(zip(self.state_names, args, strict=False)) | kwargs
-        return self._advance(input_, *(named.get(name) for name in self.state_names))
+        names = self._names_given()
+        named = dict(zip(names, args, strict=False)) | kwargs
+        return self._advance(input_, *(named.get(name) for name in names))
 
     def _stepped(self, input_: Tensor, given: tuple[Any, ...]) -> tuple[Tensor, States, States]:
         """Run one step; returns spikes, states, and what is kept of them."""
@@ -270,6 +273,8 @@ class SpikingNeuron(Transition):
 
     def _advance(self, input_: Tensor, *given: Tensor | None) -> Any:
         """Run one step from the states given (those of the last call for ``None``)."""
+        if self.adapts:
+            given = self._with_hidden(given)
         noted = recorder()
         if noted is not None:
             spk, states = noted.neuron_step(self, input_, given)
@@ -280,6 +285,8 @@ class SpikingNeuron(Transition):
             self._store(kept)
         if self.init_hidden and not self.output:
             return spk
+        if self.adapts:
+            states = self._without_hidden(states)
         return states if states[0] is spk else (spk, *states)
 
     @classmethod

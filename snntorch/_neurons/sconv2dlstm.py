@@ -146,6 +146,11 @@ class SConv2dLSTM(SpikingNeuron):
         )
         return F.max_pool2d(mem, size) if self.max_pool else F.avg_pool2d(mem, size)
 
+    def _why_not_adapting(self) -> str | None:
+        if self.max_pool or self.avg_pool:
+            return "one whose spikes are pooled, so that no membrane has its own"
+        return super()._why_not_adapting()
+
     def forward(self, input_: Tensor, syn: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, syn, mem``."""
         return self._advance(input_, syn, mem)

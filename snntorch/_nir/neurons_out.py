@@ -131,6 +131,13 @@ def _expect_known(name: str, neuron: SpikingNeuron) -> None:
         "one with it",
         "Set neuron.state_quant = False to export the net that is not quantized.",
     )
+    expect(
+        not neuron.adapts,
+        OWNER,
+        f"`{name}` with a threshold that stays, as NIR has no other",
+        "one that adapts",
+        "Export the net with neurons whose threshold does not adapt.",
+    )
 
 
 def to_piece(nir: Any, name: str, neuron: Any, shape: Shape, dt: float) -> Piece:

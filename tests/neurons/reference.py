@@ -50,6 +50,10 @@ class Values(SimpleNamespace):
             return mem - times * self.beta * self.threshold
         return mem - times * mem if self.mechanism == "zero" else mem
 
+    def raised(self, adapt: Array, spikes: Array) -> Array:
+        """Return what is added to the threshold after such spikes."""
+        return np.clip(self.rho, 0, 1) * adapt + self.increment * spikes
+
     def feedback(self, spk: Array) -> Array:
         """Return what spikes become on their way back to the input."""
         if "V" in vars(self):
@@ -66,6 +70,14 @@ def leaky(v: Values, x: Array, fired: Array, mem: Array) -> tuple[Array, ...]:
     if v.mechanism == "zero":
         return (v.beta * (1 - fired) * mem + x,)
     return (v.reset(v.beta * mem + x, fired),)
+
+
+def alif(v: Values, x: Array, fired: Array, adapt: Array, mem: Array) -> tuple[Array, ...]:
+    (mem,) = leaky(v, x, fired, mem)
+    if v.reset_delay:  # else it has risen in the step of the spike
+        adapt = v.raised(adapt, fired)
+    v.threshold = v.rest + adapt
+    return adapt, mem
 
 
 def rleaky(v: Values, x: Array, fired: Array, spk: Array, mem: Array) -> tuple[Array, ...]:
@@ -125,6 +137,7 @@ def pooled(v: Values, syn: Array, mem: Array) -> Array:
 #: By the name of the class.
 UPDATES: dict[str, Callable[..., tuple[Array, ...]]] = {
     "Leaky": leaky,
+    "ALIF": alif,
     "Lapicque": lapicque,
     "Synaptic": synaptic,
     "Alpha": alpha,
@@ -147,7 +160,7 @@ def simulate(neuron: Any, x: Array) -> list[Array]:
     tensors = {**dict(neuron.named_buffers()), **neuron.state_dict()}
     kept = {k: tensor.detach().double().numpy() for k, tensor in tensors.items()}
     v = Values(**{k: value for k, value in kept.items() if "." not in k})
-    v.layers, v.mechanism = kept, neuron.reset_mechanism
+    v.layers, v.mechanism, v.reset_delay = kept, neuron.reset_mechanism, neuron.reset_delay
     v.max_pool = getattr(neuron, "max_pool", 0)
     for rate in vars(v).keys() & {"alpha", "beta"}:
         setattr(v, rate, np.clip(getattr(v, rate), 0, 1))
@@ -158,8 +171,10 @@ def simulate(neuron: Any, x: Array) -> list[Array]:
         shape = (shape[0], neuron.out_channels, *shape[2:])
     fed = neuron.state_names[0] == "spk"
     spk, states = np.zeros(shape), (np.zeros(shape),) * (len(neuron.state_names) - fed)
-    record = []
+    record, v.rest = [], v.threshold
     for current in x:
+        if "adapt" in neuron.state_names:
+            v.threshold = v.rest + states[0]
         fired = (states[-1] > v.threshold).astype(float)
         states = UPDATES[name](v, current, fired, *((spk,) if fed else ()), *states)
         excess = EXCESSES[name](v, *states) if name in EXCESSES else states[-1] - v.threshold
@@ -167,5 +182,7 @@ def simulate(neuron: Any, x: Array) -> list[Array]:
         spk = v.graded_spikes_factor * crossing
         if not neuron.reset_delay:
             states = (*states[:-1], v.reset(states[-1], crossing - fired))
+            if "adapt" in neuron.state_names:
+                states = (v.raised(states[0], crossing), states[-1])
         record.append((spk, *states))
     return [np.stack(parts) for parts in zip(*record, strict=True)]

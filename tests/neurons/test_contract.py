@@ -150,7 +150,7 @@ class StepOf(nn.Module):
 
     def forward(self, *args: torch.Tensor) -> Any:
         x, *states = args
-        return self.neuron._update(x, tuple(states))
+        return self.neuron._update(x, self.neuron._apart(states)[0])
 
 
 @each
