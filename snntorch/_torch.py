@@ -54,6 +54,15 @@ def recording() -> Iterator[None]:
         yield
 
 
+def hooks_what_is_saved() -> bool:
+    """Return whether somebody decides what is saved for the backward pass, or forbids to."""
+    autograd: Any = torch._C._autograd
+    return (
+        not autograd._saved_tensors_hooks_is_enabled()
+        or autograd._top_saved_tensors_default_hooks(True) is not None
+    )
+
+
 def is_hooked(module: nn.Module) -> bool:
     """Return whether something watches the calls of a module, or stands in for them."""
     return bool(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_count
+from snntorch._checks import expect, expect_count, expect_flag
 from snntorch._layers.delay import SynapticDelay
 from snntorch._neurons._states import StateModule
 from snntorch._neurons._unroll import (
@@ -27,12 +27,18 @@ from snntorch._unroll.deferred.fuse import Fused
 from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.deferred.trial import Trial
 from snntorch._unroll.folding import fold, is_random, why_not
+from snntorch._unroll.keeping import Counter
+from snntorch._unroll.recompute import Keeper
 
 __all__ = ["Plan", "Stage", "plan", "unroll"]
 
 
 #: Why a layer that could take all steps as one batch does not.
 _NO_BATCH = "its steps do not begin with a batch, or have too few dimensions"
+
+
+#: What is done with a stage, and how many bytes it keeps for the backward pass.
+Told = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -61,35 +67,46 @@ class Plan:
         net: Name of the net's class.
         stages: Its parts, in the order in which they run.
         notes: What is done with each part, in words.
+        kept: Bytes that each part keeps for the backward pass; None if no example told.
     """
 
     net: str
     stages: tuple[Stage, ...]
     notes: tuple[str, ...]
+    kept: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
         parts = [(stage.name or ".", type(stage.module).__name__) for stage in self.stages]
         wide, wider = (max((len(part[i]) for part in parts), default=0) for i in (0, 1))
         lines = [
-            f"  {name:{wide}}  {kind:{wider}}  {note}"
-            for (name, kind), note in zip(parts, self.notes, strict=True)
+            f"  {name:{wide}}  {kind:{wider}}  {note}" + (f"; keeps {_in_units(kept)}" * (kept > 0))
+            for (name, kind), note, kept in zip(
+                parts, self.notes, self.kept or (0,) * len(parts), strict=True
+            )
         ]
         return "\n".join([f"{self.net}:", *lines])
 
 
-def plan(net: nn.Module, x: Tensor | None = None, num_steps: int | None = None) -> Plan:
+def plan(
+    net: nn.Module,
+    x: Tensor | None = None,
+    num_steps: int | None = None,
+    *,
+    recompute: bool = False,
+) -> Plan:
     """Return how :func:`unroll` would run a net now.
 
     It depends on what the net is in: training or evaluation mode, hooks, device. It depends on
     the input, too, on its dtype and its shape: with an example, a copy of the net runs it, and
-    the plan tells what happened. For a net from :func:`fuse` it tells how a call runs: the last
-    one, or one with the example.
+    the plan tells what happened, and what each layer keeps for the backward pass. For a net from
+    :func:`fuse` it tells how a call runs: the last one, or one with the example.
 
     Args:
         net: Any module.
         x: An example of what :func:`unroll`, or the fused net, would get; ``None`` for what is
             usual.
         num_steps: Number of steps, if ``x`` is the input of one.
+        recompute: As :func:`unroll` would get it.
 
     Returns:
         The plan. Printing it lists each layer with what is done with it, and why.
@@ -112,8 +129,10 @@ def plan(net: nn.Module, x: Tensor | None = None, num_steps: int | None = None) 
     if isinstance(fused, Fused):
         return Plan(type(net).__name__, (Stage("loop", "", net),), (_told(fused, x),))
     stages = _stages("plan", net)
-    notes = [_note(stage) for stage in stages] if x is None else _watched(net, x, num_steps)
-    return Plan(type(net).__name__, stages, tuple(notes))
+    if x is None:
+        return Plan(type(net).__name__, stages, tuple(map(_note, stages)))
+    notes, kept = zip(*_watched(net, x, num_steps, recompute), strict=True)
+    return Plan(type(net).__name__, stages, notes, kept)
 
 
 def _told(fused: Fused, x: Tensor | None) -> str:
@@ -130,12 +149,12 @@ def _told(fused: Fused, x: Tensor | None) -> str:
     return f"deferred: {fused.report or 'call it, or plan with an example, to see how'}"
 
 
-def _watched(net: nn.Module, x: Tensor, num_steps: int | None) -> list[str]:
-    """Return what is done with each stage while a copy of a net runs."""
-    notes: list[str] = []
+def _watched(net: nn.Module, x: Tensor, num_steps: int | None, recompute: bool) -> list[Told]:
+    """Return what is done with each stage, and what it keeps, while a copy of a net runs."""
+    notes: list[Told] = []
     twin, sequence = copy.deepcopy(net), to_sequence("plan", x, num_steps)
-    with torch.no_grad(), torch.random.fork_rng():
-        _play(_stages("plan", twin), sequence, notes=notes)
+    with torch.random.fork_rng():
+        _play(_stages("plan", twin), sequence, recompute=recompute, notes=notes)
     return notes
 
 
@@ -201,6 +220,7 @@ def unroll(
     record: str | tuple[str, ...] | None = None,
     chunk: int | None = None,
     truncate: bool = False,
+    recompute: bool = False,
 ) -> Any:
     """Run a net over a whole sequence: what a loop over time returns, stacked, only faster.
 
@@ -223,6 +243,9 @@ def unroll(
             one tensor, a tuple of names for several. ``None`` returns what the net returns.
         chunk: Number of time steps to run at a time, to bound memory; ``None`` for all.
         truncate: Whether to cut gradients between chunks.
+        recompute: Whether layers between two neurons run once more in the backward pass, from
+            the spikes that they got, instead of keeping what they compute. Of two neurons and
+            a layer between them, bits are kept then; :func:`plan` tells how many bytes.
 
     Returns:
         What the net returns, each tensor with time as its first dimension.
@@ -266,9 +289,10 @@ def unroll(
         "Say between how many steps to cut the gradients, such as chunk=25.",
         TypeError,
     )
+    expect_flag("unroll", "recompute", recompute)
     if record is not None:
         _expect_neuron_last(stages, record)
-    return _play(stages, sequence, record, chunk, truncate)
+    return _play(stages, sequence, record, chunk, truncate, recompute)
 
 
 def _play(
@@ -277,7 +301,8 @@ def _play(
     record: str | tuple[str, ...] | None = None,
     chunk: int | None = None,
     truncate: bool = False,
-    notes: list[str] | None = None,
+    recompute: bool = False,
+    notes: list[Told] | None = None,
 ) -> Any:
     """Run all stages, and note what is done with each if there is where to."""
     for stage in stages:
@@ -291,7 +316,7 @@ def _play(
             break
         # a constant input stays constant: once is enough
         if notes is not None:
-            notes.append("once, as its input is the same at all times")
+            notes.append(("once, as its input is the same at all times", 0))
         sequence, stages = Sequence(same, sequence.steps), stages[1:]
     parts: list[Any] = []
     for part in _chunks(sequence, chunk):
@@ -299,7 +324,7 @@ def _play(
             for part_of_net in (part for stage in stages for part in stage.module.modules()):
                 if isinstance(part_of_net, StateModule):
                     part_of_net.detach_mem()
-        parts.append(_run(stages, part, record, notes))
+        parts.append(_run(stages, part, record, recompute, notes))
     return parts[0] if len(parts) == 1 else tree_map(lambda *row: torch.cat(row), *parts)
 
 
@@ -329,7 +354,8 @@ def _run(
     stages: tuple[Stage, ...],
     x: Sequence,
     record: str | tuple[str, ...] | None,
-    notes: list[str] | None = None,
+    recompute: bool = False,
+    notes: list[Told] | None = None,
 ) -> Any:
     """Run the stages one after the other; returns tensors (time, ...).
 
@@ -338,8 +364,11 @@ def _run(
     value: Any = x.rows
     if not stages or (x.is_constant and stages[0].kind in ("fold", "delay")):
         value = x.rows.expand(x.steps, *x.rows.shape[1:])
+    count = Counter() if notes is not None else None
+    keeper = Keeper(recompute, count)
     for place, stage in enumerate(stages):
         out: Any = None
+        before = count.bytes if count is not None else 0
         if place and stage.kind != "loop":
             _expect_tensor_between(stages[place - 1], stage, value)
         if isinstance(value, Tensor) and stage.kind == "neuron":
@@ -347,12 +376,15 @@ def _run(
             asked = record if stage is stages[-1] else None
             over_time = Sequence(value, x.steps)
             note = describe(stage.module, over_time) if notes is not None else ""
-            out = unroll_neuron(stage.module, over_time, record=asked)
+            with keeper.around(stage.module, value):
+                out = unroll_neuron(stage.module, over_time, record=asked)
         elif isinstance(value, Tensor) and stage.kind == "delay":
             assert isinstance(stage.module, SynapticDelay)
-            out, note = stage.module.unroll(value), _note(stage)
+            with keeper.around(stage.module, value):
+                out, note = stage.module.unroll(value), _note(stage)
         elif isinstance(value, Tensor) and stage.kind == "fold":
-            out = fold(stage.module, value)
+            with keeper.around(stage.module, value, folds=True):
+                out = fold(stage.module, value)
             note = _note(stage) if out is not None else f"step by step: {_NO_BATCH}"
         else:
             note = _note(stage)
@@ -362,10 +394,20 @@ def _run(
                 noted.flush()
             out = tree_map(noted.unwrap, out)
             note = f"deferred: {noted.report}" if noted.report.pays else note
-        if notes is not None:
-            notes.append(note)
+        keeper.follow(stage.module, out, folds=stage.kind == "fold")
         value = _stepped(stage.module, value, x.steps) if out is None else out
+        if notes is not None and count is not None:
+            notes.append((note, count.bytes - before))
     return value
+
+
+def _in_units(count: float) -> str:
+    """Return a number of bytes as it is read best."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 def _is_deferred(stage: Stage) -> bool:

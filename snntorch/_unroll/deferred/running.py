@@ -17,6 +17,7 @@ from snntorch._unroll.deferred.columns import Chain, Column, Mode, Node, Operand
 from snntorch._unroll.deferred.facts import as_noted
 from snntorch._unroll.deferred.placeholder import Slot
 from snntorch._unroll.deferred.report import Report
+from snntorch._unroll.keeping import keeping
 
 
 def run_all(columns: list[Column], report: Report) -> None:
@@ -118,7 +119,8 @@ def _run_operation(column: Operation, report: Report) -> None:
             _finish(column, rules.call(column, [one for one, _ in gathered]), shared=True)
             report.ran(name, "once, for all steps", len(nodes), 1)
             return
-        found = rules.run(column, gathered, len(nodes))
+        with keeping():
+            found = rules.run(column, gathered, len(nodes))
         if found is not None:
             _finish(column, found)
             report.ran(name, "as one batch", len(nodes), 1)
