@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import MethodType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as module_hooks
 from torch.utils import _pytree
+
+Net = TypeVar("Net", bound=nn.Module)
 
 #: The classes of tensors that have numbers in memory of their own, and no more to them.
 PLAIN = (Tensor, nn.Parameter)
@@ -115,6 +118,13 @@ def conv_padding(conv: nn.Conv1d | nn.Conv2d) -> list[int]:
 def places_of(module: nn.Module) -> dict[str, nn.Module | None]:
     """Return the modules in a module by name; one at two places is there twice."""
     return module._modules
+
+
+def copy_of(net: Net) -> Net:
+    """Return a copy of a net that may keep values with a graph, such as pruned weights."""
+    held = (leaf for part in net.modules() for leaf in tree_flatten(vars(part))[0])
+    graphs = (leaf for leaf in held if isinstance(leaf, Tensor) and not leaf.is_leaf)
+    return copy.deepcopy(net, {id(value): value.detach().clone() for value in graphs})
 
 
 #: Runs what is within as if no tensor and no mode watched torch's functions.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from snntorch._neurons._unroll import (
     unroll_neuron,
 )
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._torch import is_hooked, places_of, talks, tree_map
+from snntorch._torch import copy_of, is_hooked, places_of, talks, tree_map
 from snntorch._unroll.deferred.fuse import Fused
 from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.deferred.trial import Trial
@@ -140,7 +139,7 @@ def _told(fused: Fused, x: Tensor | None) -> str:
     if talks(fused.net):
         return "its loop, as parts of it talk to other processes"
     if x is not None:
-        fused = copy.deepcopy(fused)
+        fused = vars(copy_of(fused.net))["forward"]
         fused.trial = Trial()
         with torch.no_grad(), torch.random.fork_rng():
             fused(x)
@@ -152,7 +151,7 @@ def _told(fused: Fused, x: Tensor | None) -> str:
 def _watched(net: nn.Module, x: Tensor, num_steps: int | None, recompute: bool) -> list[Told]:
     """Return what is done with each stage, and what it keeps, while a copy of a net runs."""
     notes: list[Told] = []
-    twin, sequence = copy.deepcopy(net), to_sequence("plan", x, num_steps)
+    twin, sequence = copy_of(net), to_sequence("plan", x, num_steps)
     with torch.random.fork_rng():
         _play(_stages("plan", twin), sequence, recompute=recompute, notes=notes)
     return notes

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 import snntorch as snn
 from snntorch import surrogate
@@ -110,3 +111,14 @@ def test_a_neuron_of_whole_sequences_is_no_stage_of_steps() -> None:
     for call in (snn.unroll, snn.plan):
         with pytest.raises(ValueError, match="time, batch, 3"):
             call(neuron, x)
+
+
+def test_a_net_that_holds_values_with_a_graph() -> None:
+    """As pruned weights are, and what a net keeps of its last run."""
+    layer = prune.l1_unstructured(nn.Linear(3, 2), "weight", 2)
+    net = nn.Sequential(layer, snn.Leaky(0.9, init_hidden=True))
+    net.last = net(torch.rand(2, 3))
+    x = torch.rand(STEPS, 2, 3)
+    assert "it has hooks" in snn.plan(net, x).notes[0]
+    assert "deferred" in str(snn.plan(snn.fuse(net), x[0]))
+    assert net.last.requires_grad
