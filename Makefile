@@ -14,9 +14,12 @@ PEERS := spikingjelly loguru norse nir nirtorch h5py sinabs pbr
 INTEROP := .venv-interop
 INTEROP_PIP := $(INTEROP)/bin/python -m pip install --quiet --constraint constraints.txt \
     --constraint benchmarks/constraints.txt
+NEUROBENCH := .venv-neurobench
+NEUROBENCH_PIP := $(NEUROBENCH)/bin/python -m pip install --quiet --constraint constraints.txt \
+    --constraint benchmarks/constraints.txt
 FRAMEWORKS := norse sinabs pbr spikingjelly loguru rockpool nirtorch
 
-.PHONY: demo test lint docs tutorials results bench interop sanitize fuzz mutants coverage clean
+.PHONY: demo test lint docs tutorials results bench interop neurobench sanitize fuzz mutants coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/quickstart.py --out out
@@ -81,6 +84,10 @@ bench: $(BENCH)/.installed
 interop: $(INTEROP)/.installed
 	$(INTEROP)/bin/python benchmarks/interop.py
 
+# what nets cost, as NeuroBench counts it and as snn.profile does; ARGS=--write records the former
+neurobench: $(NEUROBENCH)/.installed
+	$(NEUROBENCH)/bin/python -m benchmarks.costs $(ARGS)
+
 # torch first, at the pinned version: a range would let pip fetch a build with CUDA
 $(INSTALLED): setup.py pyproject.toml constraints.txt $(KERNEL)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -104,6 +111,13 @@ $(INTEROP)/.installed: setup.py pyproject.toml constraints.txt benchmarks/constr
 	$(INTEROP_PIP) --no-deps $(FRAMEWORKS)
 	touch $@
 
+# it asks for snntorch, which is this package
+$(NEUROBENCH)/.installed: setup.py pyproject.toml constraints.txt benchmarks/constraints.txt $(KERNEL)
+	test -x $(NEUROBENCH)/bin/python || $(PYTHON) -m venv $(NEUROBENCH)
+	$(NEUROBENCH_PIP) torch
+	$(NEUROBENCH_PIP) --editable . neurobench
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(BENCH) $(INTEROP) build dist out *.egg-info docs/_build docs/_gallery docs/api/_generated \
+	rm -rf $(VENV) $(BENCH) $(INTEROP) $(NEUROBENCH) build dist out *.egg-info docs/_build docs/_gallery docs/api/_generated \
 	    docs/api/fixed.rst docs/api/layers.rst docs/api/neurons.rst docs/tutorials/*.ipynb

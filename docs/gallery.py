@@ -164,6 +164,13 @@ def firing_rates() -> Figure:
 
 
 @picture
+def energy() -> Figure:
+    """What each layer costs, beside the same layers without spikes."""
+    x = bars().flatten(1).unsqueeze(1)
+    return splt.energy(snn.profile(network(), x)).figure
+
+
+@picture
 def summary() -> Figure:
     """A whole run in one figure: input, spikes of each layer, output membranes."""
     x = bars().flatten(1).unsqueeze(1)

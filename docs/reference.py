@@ -110,7 +110,7 @@ def table() -> str:
     }
     neurons = "; ".join(f"{what}: {listed(names)}" for what, names in lists.items())
     rows = {"snntorch": f"{neurons}. Layers: {listed(snn._layers.__all__)}."}
-    functions = ("unroll", "fuse", "deferred", "plan")
+    functions = ("unroll", "fuse", "deferred", "plan", "profile")
     rows |= {f"snntorch.{name}": first_sentence(getattr(snn, name)) for name in functions}
     for module in pkgutil.iter_modules(snn.__path__, "snntorch."):
         if "._" not in module.name:

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules import module as module_hooks
 from torch.utils import _pytree
 
@@ -125,6 +126,21 @@ def copy_of(net: Net) -> Net:
     held = (leaf for part in net.modules() for leaf in tree_flatten(vars(part))[0])
     graphs = (leaf for leaf in held if isinstance(leaf, Tensor) and not leaf.is_leaf)
     return copy.deepcopy(net, {id(value): value.detach().clone() for value in graphs})
+
+
+@contextmanager
+def plain_operators(net: nn.Module) -> Iterator[None]:
+    """Let attention and recurrent layers run as products, not as operators that hide them."""
+    attention, onednn = torch.backends.mha.get_fastpath_enabled(), torch._C._get_mkldnn_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    if any(isinstance(part, nn.RNNBase) for part in net.modules()):
+        torch._C._set_mkldnn_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(attention)
+        torch._C._set_mkldnn_enabled(onednn)
 
 
 #: Runs what is within as if no tensor and no mode watched torch's functions.

@@ -18,7 +18,7 @@ LAYERS = (
     ("_kernels",),
     ("_neurons", "_layers"),
     ("_unroll", "utils", "spikegen", "weight_init"),
-    ("functional",),
+    ("functional", "_profile"),
     ("backprop", "spikeplot", "pretrained"),
     ("_nir",),
     ("export_nir", "import_nir", "nir"),

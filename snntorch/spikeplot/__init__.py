@@ -23,6 +23,7 @@ except ModuleNotFoundError as _error:
     ) from _error
 
 from snntorch.spikeplot._animations import animator, spike_count
+from snntorch.spikeplot._costs import energy
 from snntorch.spikeplot._networks import firing_rates, summary
 from snntorch.spikeplot._plots import raster, traces
 from snntorch.spikeplot._saving import save_animation
@@ -32,6 +33,7 @@ from snntorch.spikeplot._weights import weights
 
 __all__ = [
     "animator",
+    "energy",
     "firing_rates",
     "raster",
     "save_animation",

@@ -59,6 +59,15 @@ def _picture_of_summary() -> Figure:
     return splt.summary(net, 2 * spikes(20, 1, 8))
 
 
+def _costs() -> snn.Profile:
+    one, other = nn.Linear(8, 6, bias=False), nn.Linear(6, 2, bias=False)
+    net = nn.Sequential(one, snn.Leaky(0.5, **HIDDEN), other)
+    with torch.no_grad():
+        one.weight.copy_(spikes(6, 8))
+        other.weight.copy_(spikes(2, 6))
+    return snn.profile(net, values(10, 1, 8))
+
+
 GOLDEN = {
     "raster": lambda: _small(splt.raster, spikes(30, 12, rate=0.1)),
     "raster_styled": lambda: _small(splt.raster, spikes(30, 12, rate=0.1), s=25, c="black"),
@@ -79,6 +88,7 @@ GOLDEN = {
     "firing_rates": lambda: _small(
         splt.firing_rates, {"a": spikes(20, 2, 30), "b": spikes(20, 2, 5, rate=0.1)}
     ),
+    "energy": lambda: splt.energy(_costs()).figure,
     "summary": _picture_of_summary,
 }
 #: Root mean square of the difference in grey levels. Versions of matplotlib place an edge
@@ -123,6 +133,8 @@ def test_golden_images_are_all_in_use():
         ("spike_count_animated", lambda: _picture_of_spike_count(8)),
         ("animator", lambda: _picture_of_animator(1)),
         ("traces", lambda: splt.traces(values(20, 4), None, (2, 2), 2)[0].figure),
+        ("energy", lambda: splt.energy(_costs(), table="int8").figure),
+        ("energy", lambda: splt.energy(_costs(), ann_table=None).figure),
         ("weights", lambda: _small(splt.weights, 0.5 - values(5, 12), shape=(3, 4))),
     ],
 )

@@ -1,0 +1,1 @@
+"""What a net costs: operations, memory and energy, layer by layer."""
