@@ -286,6 +286,33 @@ def test_deep_nets_fire_and_learn(run: Any) -> None:
     assert after > before + 25
 
 
+def test_blocks_of_deep_nets_learn(run: Any) -> None:
+    printed, names = run("blocks.py", "--epochs", 2, "--channels", 16, "--lr", 1e-2)
+    shares = dict(re.findall(r"(\w+): test accuracy ([\d.]+) %", printed))
+    assert list(shares) == ["SEW", "Spikformer", "QKFormer"]
+    assert min(map(float, shares.values())) > 80  # chance is 10
+    x = 3 + 2 * torch.randn(5, 8, 3, 4, 4)
+    normalized = names["TDBatchNorm"](3, threshold=0.5)(x)
+    assert torch.allclose(normalized.mean((0, 1, 3, 4)), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(normalized.std((0, 1, 3, 4)), torch.full((3,), 0.5), atol=1e-2)
+
+
+def test_attention_of_spikes_is_its_sum() -> None:
+    """Over heads and tokens, against loops over both."""
+    torch.manual_seed(0)
+    block = runpy.run_path(str(EXAMPLES / "blocks.py"))["SpikingSelfAttention"](8, heads=2)
+    x = (torch.rand(3, 2, 5, 8) < 0.5).float()
+    q, k, v = block.q(x), block.k(x), block.v(x)
+    mixed = torch.zeros_like(x)
+    for head in (slice(0, 4), slice(4, 8)):
+        for i in range(5):
+            for j in range(5):
+                weight = (q[:, :, i, head] * k[:, :, j, head]).sum(-1, keepdim=True)
+                mixed[:, :, i, head] += 0.125 * weight * v[:, :, j, head]
+    assert mixed.any()
+    assert torch.equal(block(x), x + block.out(block.spikes(mixed)))
+
+
 def test_one_process_trains_as_several_do(run: Any, tmp_path: Path) -> None:
     root = write_set(tmp_path, zipped=True)
     options = (
