@@ -76,7 +76,9 @@ class Subject:
 
     def start(self, layer: Any) -> tuple[Tensor, ...]:
         """Return the states that a layer hands out to start from."""
-        return () if self.case is None else self.case.states(layer)
+        if self.case is not None:
+            return self.case.states(layer)
+        return (layer.reset_mem(),) if isinstance(layer, snn.SynapticDelay) else ()
 
     def states(self, batch: int | None = None) -> tuple[Tensor, ...]:
         """Return states to start from, in full size."""
@@ -96,7 +98,7 @@ def _of_case(case: Case) -> Subject:
 def _of_layer(name: str, build: Callable[[], nn.Module], *shape: int) -> Subject:
     def make(**options: Any) -> nn.Module:
         torch.manual_seed(0)
-        return build()
+        return build(**options) if name == "SynapticDelay" else build()
 
     def x(steps: int = 20, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.randn(steps, *shape, generator=torch.Generator().manual_seed(7)).to(dtype)
@@ -104,8 +106,13 @@ def _of_layer(name: str, build: Callable[[], nn.Module], *shape: int) -> Subject
     return Subject(name, make, x)
 
 
+def _delay(init_hidden: bool = False, **learn: bool) -> nn.Module:
+    return snn.SynapticDelay(2, [1.5, 0.5, 2.0], init_hidden=init_hidden, learn_delay=bool(learn))
+
+
 SUBJECTS = (
     *map(_of_case, CASES),
+    _of_layer("SynapticDelay", _delay, 4, 3),
     # these take a whole sequence, (time, batch, ...), in one call
     _of_layer("StateLeaky", lambda: snn.StateLeaky(0.9, 3, threshold=0.5), 6, 2, 3),
     _of_layer("LinearLeaky", lambda: snn.LinearLeaky(0.9, 3, 4, threshold=0.5), 6, 2, 3),
@@ -219,11 +226,12 @@ def samples(subject: Subject) -> None:
     loss(xs).backward()
     _same(torch.func.grad(loss)(x), xs.grad)
     axis = 1 if subject.name in ("StateLeaky", "LinearLeaky") else 0
+    first = 1 if subject.name == "SynapticDelay" else 0  # of its state, where time is first
 
     def alone(one: Tensor, *states: Tensor) -> Tensor:
-        return step(one.unsqueeze(axis), *(state.unsqueeze(0) for state in states))[0]
+        return step(one.unsqueeze(axis), *(state.unsqueeze(first) for state in states))[0]
 
-    got = torch.vmap(alone, (axis, *[0] * len(states)), axis)(x, *states)
+    got = torch.vmap(alone, (axis, *[first] * len(states)), axis)(x, *states)
     _same(got.squeeze(axis + 1), step(x, *states)[0])
 
 

@@ -266,3 +266,23 @@ def test_a_whole_sequence_can_be_exported() -> None:
     whole, x = Whole(), torch.rand(6, 2, CHANNELS)
     program = torch.export.export(whole, (torch.rand_like(x),))
     assert torch.equal(program.module()(x), whole(x))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_explicit_states_are_hidden_ones(case: str) -> None:
+    hidden = snn.SynapticDelay(K, **CASES[case])
+    passed = snn.SynapticDelay(K, **CASES[case], init_hidden=False)
+    x = torch.randn(9, *SHAPES["dense"])
+    want, past, rows = hidden.unroll(x), passed.reset_mem(), []
+    for step in x:
+        arrived, past = passed(step, past)
+        rows.append(arrived)
+    assert torch.equal(torch.stack(rows), want)
+    assert torch.equal(past, hidden.past)
+    first, past = passed.unroll(x[:4])
+    second, _ = passed.unroll(x[4:], past)
+    assert torch.equal(torch.cat((first, second)), want)
+    with pytest.raises(TypeError, match="no `past` with init_hidden=True"):
+        hidden(x[0], past)
+    with pytest.raises(ValueError, match=r"(?s)`past` of shape .*reset_mem"):
+        passed(x[0], past[:, :1])

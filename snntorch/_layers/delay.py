@@ -12,6 +12,7 @@ from snntorch._checks import (
     expect_choice,
     expect_count,
     expect_finite,
+    expect_flag,
     expect_real,
     expect_tensor,
     shape_of,
@@ -53,22 +54,27 @@ class SynapticDelay(StateModule):
         learn_delay: ``True`` makes ``delay`` a parameter.
         kernel: ``"linear"`` or ``"gaussian"``.
         sigma: Width of the Gaussian window in time steps.
+        init_hidden: ``False`` takes the inputs of the last steps, and returns those of the next,
+            as neurons do with their states: ``y, past = late(x, past)``.
 
     Shape:
-        - input: (batch, channels, ...) per time step; of any shape without channels.
-        - returns the same; by :meth:`unroll` with time first.
+        - ``input_``: (batch, channels, ...) per time step; of any shape without channels.
+        - ``past``: (max_delay, batch, channels, ...), the oldest first; or empty (zeros).
+        - returns as ``input_``; with ``init_hidden=False`` and ``past``. By :meth:`unroll` with
+          time first.
 
     Raises:
         ValueError: If ``max_delay`` or ``channels`` is less than 1, a delay is outside
             [0, ``max_delay``], ``sigma`` is not positive or given to the linear kernel, the kernel
             is unknown, or the input has another number of channels.
-        TypeError: If a number is of the wrong kind, or the input is complex.
+        TypeError: If a number is of the wrong kind, the input is complex, or ``past`` is passed
+            with ``init_hidden=True``.
 
     Note:
         The inputs of the last ``max_delay`` steps are its state. It follows the module, and
         :func:`snntorch.utils.reset` and truncated backpropagation treat it as states of neurons.
-        A batch of another size starts from zeros. Traces and exports of single steps, and NIR, do
-        not carry it: export a call of :meth:`unroll` over all time.
+        A batch of another size starts from zeros. Traces and exports of single steps carry it
+        with ``init_hidden=False``.
 
     References:
         I. Hammouamri, I. Khalfaoui-Hassani, T. Masquelier (2024). Learning Delays in Spiking Neural
@@ -87,7 +93,6 @@ class SynapticDelay(StateModule):
     """
 
     state_names: ClassVar[tuple[str, ...]] = ("past",)
-    init_hidden = True
     expands_input: ClassVar[bool] = False
     #: The inputs of the last steps, the oldest first, (max_delay, batch, ...).
     past: Tensor
@@ -100,8 +105,10 @@ class SynapticDelay(StateModule):
         learn_delay: bool = False,
         kernel: str = "linear",
         sigma: float = 1.0,
+        init_hidden: bool = True,
     ) -> None:
         super().__init__()
+        expect_flag(self, "init_hidden", init_hidden)
         expect_count(self, "max_delay", max_delay)
         expect_choice(self, "kernel", kernel, ("linear", "gaussian"))
         expect_finite(self, sigma=sigma)
@@ -117,23 +124,51 @@ class SynapticDelay(StateModule):
             delays = delays.expand(channels)
         inside = bool(((delays >= 0) & (delays <= max_delay)).all())
         expect(inside, self, f"`delay` from 0 to max_delay={max_delay}", delays.tolist())
-        self.max_delay, self.kernel = max_delay, kernel
+        self.max_delay, self.kernel, self.init_hidden = max_delay, kernel, init_hidden
         self.channels = len(delays) if delays.dim() else None
         self._register("delay", delays, learn_delay)
         if kernel == "gaussian":
             self._register("sigma", sigma)
         self._declare_states()
 
-    def forward(self, input_: Tensor) -> Tensor:
+    def forward(self, input_: Tensor, past: Tensor | None = None) -> Any:
         """Return what arrives in a time step, and keep what was sent in it."""
         expect_tensor(self, "input_", input_)
-        return self.unroll(input_.unsqueeze(0)).squeeze(0)
+        arrived = self._arrived(input_.unsqueeze(0), past).squeeze(0)
+        return arrived if self.init_hidden else (arrived, self._value("past"))
 
-    def unroll(self, x: Tensor) -> Tensor:
+    def unroll(self, x: Tensor, past: Tensor | None = None) -> Any:
         """Return what arrives in each step of a whole sequence, (time, batch, ...).
 
-        It goes on from the last step, and leaves its own for the next one.
+        It goes on from the last step, and leaves its own for the next one; with
+        ``init_hidden=False`` it starts from ``past``, or zeros, and returns what is left, too.
         """
+        if past is None and not self.init_hidden:
+            past = self.reset_mem()
+        arrived = self._arrived(x, past)
+        return arrived if self.init_hidden else (arrived, self._value("past"))
+
+    def _past(self, given: Tensor | None, shape: tuple[int, ...], sent: Tensor) -> Tensor:
+        """Return the inputs of the last steps: those given, or kept, or zeros."""
+        if given is None:
+            past = self._value("past")
+            return (
+                past
+                if past.shape == shape and past.device == sent.device
+                else sent.new_zeros(shape)
+            )
+        keeps = "no `past` with init_hidden=True, which keeps it on the module"
+        hint = "Leave `past` out, or build the layer with init_hidden=False."
+        expect(not self.init_hidden, self, keeps, "one", hint, TypeError)
+        expect_tensor(self, "past", given)
+        if given.numel() == 0:
+            return sent.new_zeros(shape)
+        start = "Start from `past = layer.reset_mem()`."
+        expect(given.shape == shape, self, f"`past` of shape {shape}", shape_of(given), start)
+        return given
+
+    def _arrived(self, x: Tensor, past: Tensor | None) -> Tensor:
+        """Return what arrives in each step, and keep what the next one has to know."""
         expect_tensor(self, "x", x)
         expect_real(self, "x", x)
         sent = x if x.is_floating_point() else x.to(torch.get_default_dtype())
@@ -141,9 +176,7 @@ class SynapticDelay(StateModule):
             fits = sent.dim() > 2 and sent.shape[2] == self.channels
             what = f"steps of shape (batch, {self.channels}, ...)"
             expect(fits, self, what, shape_of(sent[0]) if len(sent) else shape_of(sent))
-        past, shape = self._value("past"), (self.max_delay, *sent.shape[1:])
-        if past.shape != shape or past.device != sent.device:
-            past = sent.new_zeros(shape)
+        past = self._past(past, (self.max_delay, *sent.shape[1:]), sent)
         known = torch.cat([in_dtype(past, sent.dtype), sent])
         if (noting := recorder()) is not None:
             noting.keeps(self)

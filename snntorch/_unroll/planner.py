@@ -172,7 +172,7 @@ def _stage(name: str, module: nn.Module) -> Stage:
         whole = "it takes a whole sequence in one call, and no single step"
         return Stage("neuron" if module.state_names else "loop", name, module, whole)
     hooked = is_hooked(module)
-    if type(module) is SynapticDelay and not hooked:
+    if type(module) is SynapticDelay and module.init_hidden and not hooked:
         return Stage("delay", name, module)
     reason = "it has hooks, which see each step" if hooked else why_not(module)
     return Stage("fold", name, module) if reason is None else Stage("loop", name, module, reason)
