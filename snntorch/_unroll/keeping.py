@@ -41,15 +41,17 @@ def is_mine() -> bool:
 
 
 def keeping(
-    find: Find | None = None, count: Counter | None = None
+    *values: Tensor, find: Find | None = None, count: Counter | None = None
 ) -> contextlib.AbstractContextManager[Any]:
-    """Keep large tensors of spikes as bits, while layers run within.
+    """Keep large tensors of spikes as bits, while a layer runs within.
 
     Args:
+        values: What the layer takes: what is small is not looked at.
         find: Asked first what to keep of a tensor.
         count: Told what is kept.
     """
-    if not is_mine():
+    asked = find is not None or count is not None
+    if not (asked or any([value.nbytes >= LEAST for value in values])) or not is_mine():
         return contextlib.nullcontext()
 
     def keep(tensor: Tensor) -> Any:

@@ -141,7 +141,7 @@ class Keeper:
             if self._count is not None:
                 self._count(self._chain.source)
         find = self._chain.find if self._chain is not None else None
-        return keeping(find, self._count)
+        return keeping(value, find=find, count=self._count)
 
     def follow(self, layer: nn.Module, out: Tensor | None, folds: bool) -> None:
         """Go on behind a layer that gave ``out``; None if it has to run step by step."""

@@ -119,7 +119,7 @@ def _run_operation(column: Operation, report: Report) -> None:
             _finish(column, rules.call(column, [one for one, _ in gathered]), shared=True)
             report.ran(name, "once, for all steps", len(nodes), 1)
             return
-        with keeping():
+        with keeping(*[one for one, _ in gathered]):
             found = rules.run(column, gathered, len(nodes))
         if found is not None:
             _finish(column, found)
