@@ -51,7 +51,7 @@ def keeping(
         count: Told what is kept.
     """
     asked = find is not None or count is not None
-    if not (asked or any([value.nbytes >= LEAST for value in values])) or not is_mine():
+    if not (asked or any(value.nbytes >= LEAST for value in values)) or not is_mine():
         return contextlib.nullcontext()
 
     def keep(tensor: Tensor) -> Any:
