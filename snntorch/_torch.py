@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._decomp import get_decompositions
 from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules import module as module_hooks
 from torch.utils import _pytree
@@ -200,3 +202,30 @@ def memory_of(tensor: Any) -> int:
     if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
         return 0
     return tensor.untyped_storage().data_ptr()
+
+
+#: The operation by which a graph tells of a change of dtype.
+TO_COPY = torch.ops.aten._to_copy.default
+
+
+def recorded_as_graph(
+    function: Callable[..., Any], examples: list[Tensor], apart: tuple[Any, ...]
+) -> torch.fx.Graph:
+    """Return the operations of torch of which a function of tensors consists.
+
+    It is run on tensors without numbers: what asks for one of them is an error.
+
+    Args:
+        function: What to run.
+        examples: Tensors like those that it takes.
+        apart: Operations to take apart into simpler ones.
+    """
+    table: Any = get_decompositions(apart)
+    with torch.inference_mode(False):
+        made = make_fx(function, tracing_mode="fake")(*examples)
+        # once more, as what works in place can only be told once derivatives are written out
+        pure = torch.func.functionalize(made, remove="mutations")
+        made = make_fx(pure, decomposition_table=table, tracing_mode="fake")(*examples)
+    made.graph.eliminate_dead_code()
+    graph: torch.fx.Graph = made.graph
+    return graph

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def equation(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]] | None:
     """Return model, input current and all parameters of a neuron; None if no kernel knows it."""
-    found = neuron.recurrence(x)
+    found = None if neuron._overridden else neuron.recurrence(x)
     if found is None or not neuron._clears_as(found[0]):
         return None
     parameters = found[2]
@@ -30,9 +30,7 @@ def reset_of(neuron: SpikingNeuron) -> str:
 
 
 def why_stepped(neuron: SpikingNeuron) -> str | None:
-    """Return why its own methods have to run at each step; None if a kernel may."""
-    if neuron._overridden:
-        return f"its class has a {', '.join(neuron._overridden)} of its own"
+    """Return why no kernel can run its steps, whatever its equation is; None if one may."""
     for name in neuron._settable:
         if name in neuron.__dict__:
             return f"a {name} was set on it"

@@ -14,7 +14,10 @@ from snntorch._kernels.backends import COMPILED, PLAIN, backend
 from snntorch._kernels.dense import run_dense
 from snntorch._kernels.equations import in_dtype
 from snntorch._kernels.problem import Parameters, Rule
+from snntorch._kernels.traced import run as run_own
+from snntorch._kernels.traced.run import Kernel
 from snntorch._neurons._covered import equation, reset_of, why_stepped
+from snntorch._neurons._traced import traced
 from snntorch._torch import PLAIN as PLAIN_TENSORS
 from snntorch._torch import is_hooked, is_traced, is_transformed, tree_map
 
@@ -95,8 +98,8 @@ def unroll_neuron(
         TypeError,
     )
     prepared = _prepare(neuron, x, given, names)
-    if isinstance(prepared, _Prepared):
-        out: Any = _by_kernel(neuron, prepared, names)
+    if not isinstance(prepared, str):
+        out: Any = prepared.run(neuron, names)
     else:
         rows = []
         for t in range(x.steps):
@@ -124,8 +127,8 @@ def run_from(
     neuron._store(states)
     try:
         prepared = _prepare(neuron, x, names=names, hooked=False)
-        if isinstance(prepared, _Prepared):
-            recorded = dict(zip(names, _by_kernel(neuron, prepared, names), strict=True))
+        if not isinstance(prepared, str):
+            recorded = dict(zip(names, prepared.run(neuron, names), strict=True))
             return recorded, neuron._own_states(), None
         rows: dict[str, list[Tensor]] = {name: [] for name in names}
         for t in range(x.steps):
@@ -190,6 +193,46 @@ class _Prepared(NamedTuple):
     recurrent: nn.Linear | None
     inner: dict[str, str]
 
+    def run(self, neuron: SpikingNeuron, names: tuple[str, ...]) -> tuple[Tensor, ...]:
+        """Run all steps, leave the last states on the neuron, and return what names ask for."""
+        call, current, steps, tensors, recurrent, inner = self
+        if recurrent is None:
+            recorded, last = run(call, current, steps, tensors)
+        else:
+            layer = recurrent.weight, recurrent.bias
+            recorded, last = run_dense(call, *layer, current, steps, tensors)
+        neuron._store(tuple(last[inner[name]] for name in neuron.state_names))
+        return tuple(recorded[inner[name]] for name in names)
+
+    def describe(self) -> str:
+        """Return in words what runs it."""
+        return _described(self.current, self.recurrent)
+
+
+class _Traced(NamedTuple):
+    """A kernel of the neuron's own step, and what it gets."""
+
+    kernel: Kernel
+    x: Sequence
+    tensors: tuple[Tensor, ...]
+
+    def run(self, neuron: SpikingNeuron, names: tuple[str, ...]) -> tuple[Tensor, ...]:
+        """Run all steps, leave the last states on the neuron, and return what names ask for."""
+        every = tuple(dict.fromkeys(("spk", *neuron.state_names)))
+        asked = tuple(name in names for name in every)
+        rows, last = run_own.run(self.kernel, self.x.rows, self.x.steps, self.tensors, asked)
+        neuron._store(tuple(last))
+        kept = dict(zip([n for n in every if n in names], rows, strict=True))
+        return tuple(kept[name] for name in names)
+
+    def describe(self) -> str:
+        """Return in words what runs it."""
+        return _TRACED
+
+
+#: What a plan says of a kernel of the neuron's own step.
+_TRACED = f"one kernel over all time: {run_own.DESCRIPTION}"
+
 
 def _prepare(  # noqa: PLR0911 (each return is a reason)
     neuron: SpikingNeuron,
@@ -197,7 +240,7 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     given: tuple[Tensor | None, ...] = (),
     names: tuple[str, ...] = (),
     hooked: bool = True,
-) -> _Prepared | str:
+) -> _Prepared | _Traced | str:
     """Return what a kernel gets to run all steps, or why the neuron is stepped."""
     reason = why_not(neuron, hooked)
     if reason is not None:
@@ -208,7 +251,10 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     x = _widened(x, first.shape)
     found = equation(neuron, x.rows)
     if found is None:
-        return "no kernel knows its equation"
+        own = traced(neuron, first)
+        if isinstance(own, str):
+            return own
+        return covers.why_not(first, states, own[1]) or _Traced(own[0], x, (*states, *own[1]))
     model, current, parameters = found
     recurrent: nn.Module | None = parameters.pop("through", None)
     if recurrent is not None:
@@ -242,20 +288,6 @@ def why_not(neuron: SpikingNeuron, hooked: bool = True) -> str | None:
     return why_stepped(neuron)
 
 
-def _by_kernel(
-    neuron: SpikingNeuron, prepared: _Prepared, names: tuple[str, ...]
-) -> tuple[Tensor, ...]:
-    """Run all steps by a kernel."""
-    call, current, steps, tensors, recurrent, inner = prepared
-    if recurrent is None:
-        recorded, last = run(call, current, steps, tensors)
-    else:
-        layer = recurrent.weight, recurrent.bias
-        recorded, last = run_dense(call, *layer, current, steps, tensors)
-    neuron._store(tuple(last[inner[name]] for name in neuron.state_names))
-    return tuple(recorded[inner[name]] for name in names)
-
-
 def _feeds_back(layer: nn.Module, current: Tensor) -> bool:
     """Return whether a layer is dense, and takes a step's spikes to a step's input current."""
     size = current.shape[-1:]
@@ -269,30 +301,34 @@ def _feeds_back(layer: nn.Module, current: Tensor) -> bool:
     )
 
 
-def describe(neuron: SpikingNeuron, x: Sequence | None = None) -> str:
-    """Return how a sequence runs through a neuron, in words: any, or this one."""
-    if x is None:
-        # one neuron's worth of the input that a kernel takes
-        like = neuron._value("threshold").detach()
-        dtype = like.dtype if like.dtype in covers.DTYPES else torch.float32
-        reason, recurrent = why_not(neuron), None
-        if reason is None:
-            found = equation(neuron, like.reshape(-1)[:1].to(dtype))
-            recurrent = found[2].get("through") if found is not None else None
-            if found is None:
-                reason = "no kernel knows its equation"
-            elif not isinstance(recurrent, (nn.Linear, type(None))):
-                reason = f"no kernel feeds spikes back through {type(recurrent).__name__}"
-        like = like.new_empty(1, 1, dtype=dtype)
-    else:
-        prepared = _prepare(neuron, x)
-        reason = prepared if isinstance(prepared, str) else None
-        recurrent = None if isinstance(prepared, str) else prepared.recurrent
-        like = x.rows
-    if reason is not None:
-        return f"step by step: {reason}"
+def _described(like: Tensor, recurrent: nn.Module | None) -> str:
+    """Return what runs an equation that the kernels know."""
     kernels = backend(like, Parameters(like.reshape(-1)[0], like.reshape(-1)[0]))
     compiled = COMPILED.get(like.device.type)
     why = compiled.available() if kernels is PLAIN and compiled is not None else None
-    how = "a loop of fused steps" if recurrent is not None else "one kernel over all time"
+    how = "one kernel over all time" if recurrent is None else "a loop of fused steps"
     return f"{how}: {kernels.DESCRIPTION}" + (f" ({why})" if why else "")
+
+
+def describe(neuron: SpikingNeuron, x: Sequence | None = None) -> str:
+    """Return how a sequence runs through a neuron, in words: any, or this one."""
+    if x is not None:
+        prepared = _prepare(neuron, x)
+        if isinstance(prepared, str):
+            return f"step by step: {prepared}"
+        return prepared.describe()
+    # one neuron's worth of the input that a kernel takes
+    like = neuron._value("threshold").detach()
+    dtype = like.dtype if like.dtype in covers.DTYPES else torch.float32
+    one = like.reshape(-1)[:1].to(dtype)
+    reason = why_not(neuron)
+    if reason is not None:
+        return f"step by step: {reason}"
+    found = equation(neuron, one)
+    if found is None:
+        own = traced(neuron, one)
+        return f"step by step: {own}" if isinstance(own, str) else _TRACED
+    recurrent = found[2].get("through")
+    if not isinstance(recurrent, (nn.Linear, type(None))):
+        return f"step by step: no kernel feeds spikes back through {type(recurrent).__name__}"
+    return _described(one.new_empty(1, 1), recurrent)

@@ -78,9 +78,9 @@ def test_an_override_is_not_the_parent(name: str) -> None:
 def test_the_plan_says_why_it_is_stepped(name: str) -> None:
     neuron = MAKE[name](init_hidden=True)
     says = str(snn.plan(nn.Sequential(neuron)))
-    if name in ("Own, one winner", "Two, one winner"):
+    if neuron.inhibition:
         reason = "inhibition compares neurons"
-    elif name == "Own, quantized":
+    elif neuron.state_quant:
         reason = "state_quant is a function of each step"
     elif name.startswith(("Own", "Two")):
         reason = "no kernel knows its equation"

@@ -445,12 +445,12 @@ def test_a_wrong_kernel_is_found(mistake: str, monkeypatch: pytest.MonkeyPatch) 
 # --- what falls back to the loop ----------------------------------------------------------
 
 
-class Noisy(snn.Leaky):
-    """A neuron of a user's, whose step is another one."""
+class Mixed(snn.Leaky):
+    """A neuron of a user's, whose step looks at the neurons beside it."""
 
     @staticmethod
     def step(input_: Tensor, mem: Tensor, *, beta: Tensor) -> tuple[Tensor, ...]:
-        return (0.5 * snn.Leaky.step(input_, mem, beta=beta)[0],)
+        return (beta * mem.roll(1, -1) + input_,)
 
 
 class Both(snn.Synaptic):
@@ -464,10 +464,9 @@ def clipped(input_: Tensor, grad_input: Tensor, spikes: Tensor) -> Tensor:
 
 
 STEPPED = {
-    "own": (lambda: Noisy(0.9, init_hidden=True), "step of its own"),
-    "fact": (
-        lambda: Both(0.8, 0.9, init_hidden=True, reset_mechanism="zero"),
-        "zeroed_states of its own",
+    "own": (
+        lambda: Mixed(0.9, init_hidden=True),
+        "knows its equation: no C is written for aten.roll",
     ),
     "quant": (
         lambda: snn.Leaky(0.9, init_hidden=True, state_quant=quant.state_quant(4)),

@@ -1,0 +1,1 @@
+"""Steps of any class, traced, and compiled to run over a whole sequence."""
