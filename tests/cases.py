@@ -201,6 +201,25 @@ VARIANTS: dict[type[nn.Module], tuple[dict[str, Any], ...]] = {
             ),
         },
     ),
+    snn.Izhikevich: (
+        {
+            "scale": 100.0,
+            "unused": ("reset_mechanism",),
+            "own_errors": (({"dt": 0.0}, ValueError, r"`dt` above 0, but got 0"),),
+        },
+    ),
+    snn.AdEx: (
+        {
+            "extra": {"C": 2.81, "g_L": 0.3, "a": 0.04, "b": 0.805},  # in other units: 100 pA
+            "scale": 300.0,
+            "unused": ("reset_mechanism",),
+            "own_errors": (
+                ({"dt": -0.1}, ValueError, r"`dt` above 0, but got -0.1"),
+                ({"tau_w": 0}, ValueError, r"`tau_w` above 0, but got 0"),
+                ({"Delta_T": "steep"}, TypeError, r"`Delta_T` to be a number.*'steep'"),
+            ),
+        },
+    ),
     snn.RLeaky: (
         {"extra": {"linear_features": 3}, "own_errors": RECURRENT_ERRORS},
         {"extra": ONE_TO_ONE},

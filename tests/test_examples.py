@@ -271,6 +271,12 @@ def test_delays_solve_what_weights_cannot(run: Any) -> None:
     assert delays > 95
 
 
+def test_firing_patterns_are_printed_and_drawn(run: Any, tmp_path: Path) -> None:
+    printed, _ = run("firing_patterns.py", "--out", tmp_path / "patterns.png")
+    assert re.search(r"regular bursting +9 spikes, 3 5 132 6 133", printed)
+    assert (tmp_path / "patterns.png").stat().st_size > 50_000
+
+
 def test_deep_nets_fire_and_learn(run: Any) -> None:
     short = ("--depth", 6, "--hidden", 64, "--epochs", 3, "--num-steps", 10, "--lr", 3e-3)
     printed, _ = run("train_deep.py", *short)

@@ -1,9 +1,11 @@
 """All neurons: what is listed here, ``snntorch`` exports, and tests and documentation cover."""
 
+from snntorch._neurons.adex import AdEx
 from snntorch._neurons.alif import ALIF
 from snntorch._neurons.alpha import Alpha
 from snntorch._neurons.associative import AssociativeLeaky
 from snntorch._neurons.deltaleaky import DeltaLeaky
+from snntorch._neurons.izhikevich import Izhikevich
 from snntorch._neurons.lapicque import Lapicque
 from snntorch._neurons.leaky import Leaky
 from snntorch._neurons.leakyparallel import LeakyParallel
@@ -20,9 +22,11 @@ __all__ = [
     "ALIF",
     "LIF",
     "SLSTM",
+    "AdEx",
     "Alpha",
     "AssociativeLeaky",
     "DeltaLeaky",
+    "Izhikevich",
     "Lapicque",
     "Leaky",
     "LeakyParallel",

@@ -37,6 +37,12 @@ class Transition(AdaptiveModule):
     recurrent layer returns; they leave it out of what they return.
     """
 
+    jump: Callable[..., States]
+    """``jump(*states)``: where a spike takes the states, with a reset to ``"jump"``.
+
+    It is applied before the next update, to the states before it.
+    """
+
     spike_grad: Callable[[Tensor], Tensor]
     inhibition: bool
     state_quant: Callable[[Tensor], Tensor] | bool | None
@@ -133,7 +139,8 @@ class Transition(AdaptiveModule):
         """Return the states after an update and the reset, before or behind it."""
         if reset is None:
             return update(states)
-        if self.zeroes_old_states and self._reset_mechanism == "zero":
+        first = {"jump": True, "zero": self.zeroes_old_states}
+        if first.get(self._reset_mechanism, False):
             return update(self._reset(reset, bar, states))
         return self._reset(reset, bar, update(states))
 
@@ -169,6 +176,9 @@ class Transition(AdaptiveModule):
                 cleared(times, state) if name in self.zeroed_states else state
                 for name, state in zip(names, states, strict=True)
             )
+        if self._reset_mechanism == "jump":
+            pairs = zip(self.jump(*states), states, strict=True)
+            return tuple(torch.where(times > 0, new, old) for new, old in pairs)
         drop = dropped(times, bar.to(states[-1].dtype))
         if self._reset_mechanism == "soft":
             drop = in_dtype(self._decay("beta"), drop.dtype) * drop

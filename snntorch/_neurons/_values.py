@@ -99,6 +99,13 @@ class ValueModule(nn.Module):
                 self.register_buffer(name, tensor, persistent)
         self._parameter_names.append(name)
 
+    def _expect_positive(self, *names: str) -> None:
+        """Raise ``ValueError`` unless what is owned by these names is above 0."""
+        for name in names:
+            value = self._value(name)
+            known = value.is_meta or bool((value > 0).all())
+            expect(known, self, f"`{name}` above 0", self._shown(name))
+
     def _value(self, name: str) -> Tensor:
         """Return a value by name; the module's ``__getattr__`` takes ten times as long."""
         value: Tensor | None = self._parameters.get(name)

@@ -36,7 +36,7 @@ Recurrence = tuple[str, Tensor, dict[str, Any]] | None
 _COVERED = (
     *("forward", "transition", "step", "step_parameters", "state_shape", "readout", "excess"),
     *("subtract", "_update", "_reset", "_crossing", "_advance", *METHODS),
-    *("zeroed_states", "zeroes_old_states", "decay_names", "state_names"),
+    *("zeroed_states", "zeroes_old_states", "decay_names", "state_names", "reset_mechanisms"),
 )
 
 

@@ -112,6 +112,22 @@ def deltaleaky(v: Values, x: Array, _: Array, mem: Array, before: Array) -> tupl
     return v.beta * mem + x, mem
 
 
+def izhikevich(v: Values, x: Array, fired: Array, u: Array, mem: Array) -> tuple[Array, ...]:
+    potential = np.where(fired, v.c, mem - 70)  # absolute, as in the paper
+    recovery = u + v.b * -70 + fired * v.d
+    rise = 0.04 * potential**2 + 5 * potential + 140 - recovery + x
+    recovered = recovery + v.dt * v.a * (v.b * potential - recovery)
+    return recovered - v.b * -70, potential + v.dt * rise + 70
+
+
+def adex(v: Values, x: Array, fired: Array, w: Array, mem: Array) -> tuple[Array, ...]:
+    V = np.where(fired, v.V_r, mem + v.E_L)
+    w = w + fired * v.b
+    upswing = v.g_L * v.Delta_T * np.exp((V - v.V_T) / v.Delta_T)
+    rise = (-v.g_L * (V - v.E_L) + upswing - w + x) / v.C
+    return w + v.dt * (v.a * (V - v.E_L) - w) / v.tau_w, V + v.dt * rise - v.E_L
+
+
 def slstm(v: Values, x: Array, fired: Array, syn: Array, mem: Array) -> tuple[Array, ...]:
     gates = x @ v.layers["lstm_cell.weight_ih"].T + v.layers["lstm_cell.bias_ih"]
     gates = gates + mem @ v.layers["lstm_cell.weight_hh"].T + v.layers["lstm_cell.bias_hh"]
@@ -136,6 +152,8 @@ def pooled(v: Values, syn: Array, mem: Array) -> Array:
 
 #: By the name of the class.
 UPDATES: dict[str, Callable[..., tuple[Array, ...]]] = {
+    "AdEx": adex,
+    "Izhikevich": izhikevich,
     "Leaky": leaky,
     "ALIF": alif,
     "Lapicque": lapicque,

@@ -58,7 +58,8 @@ def test_the_reference_tells_a_wrong_neuron(case: Case, mechanism: str, delay: b
         got = run(neuron, x, case.states(neuron))
         assert not np.allclose(got[-1].detach().numpy(), want[-1], rtol=1e-9, atol=1e-9)
         neuron._reset_mechanism = mechanism
-    getattr(neuron, case.threshold).data += 0.3
+    threshold = getattr(neuron, case.threshold).data
+    threshold += 0.3 * threshold.abs().clamp(min=1)
     assert not np.array_equal(run(neuron, x, case.states(neuron))[0].detach().numpy(), want[0])
 
 

@@ -331,9 +331,9 @@ def test_a_second_step_of_training(case: Case) -> None:
     first = nn.Linear(case.shape[-1], case.shape[-1])
     neuron = case.make(**dict.fromkeys(case.learn, True))
     other_first, other = copy.deepcopy(first), copy.deepcopy(neuron)
-    x = case.input(STEPS)
+    x, rate = case.input(STEPS), 1e-3 / max(1, case.scale / 2) ** 2
     for layer, part, run in ((first, neuron, unrolled), (other_first, other, loop)):
-        optimizer = torch.optim.SGD([*layer.parameters(), *part.parameters()], 1e-3)
+        optimizer = torch.optim.SGD([*layer.parameters(), *part.parameters()], rate)
         for _ in range(3):
             if run is loop:
                 part.reset_mem()
