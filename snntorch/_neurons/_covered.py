@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def equation(neuron: SpikingNeuron, x: Tensor) -> tuple[str, Tensor, dict[str, Any]] | None:
     """Return model, input current and all parameters of a neuron; None if no kernel knows it."""
-    found = None if neuron._overridden else neuron.recurrence(x)
+    found = None if neuron._overridden or neuron.adapts else neuron.recurrence(x)
     if found is None or not neuron._clears_as(found[0]):
         return None
     parameters = found[2]
@@ -38,6 +38,4 @@ def why_stepped(neuron: SpikingNeuron) -> str | None:
         return "inhibition compares neurons"
     if callable(neuron.state_quant):
         return "state_quant is a function of each step"
-    if neuron.adapts:
-        return "its threshold adapts"
     return why_traceable()

@@ -20,7 +20,9 @@ def fused_step(
 ) -> tuple[Tensor, tuple[Tensor, ...]] | None:
     """Run one step; returns spikes and new states, or None if the kernel does not cover it."""
     spike_grad = surrogate_for(neuron.spike_grad, x)
-    if spike_grad is None or neuron._overridden or why_stepped(neuron) is not None:
+    if spike_grad is None or why_stepped(neuron) is not None:
+        return None
+    if neuron._overridden or neuron.adapts:
         return None
     found = _told(neuron, x) if neuron._tells_model else equation(neuron, x)
     if found is None:

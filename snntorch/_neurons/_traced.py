@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Why there may be no kernel.
 UNKNOWN = "no kernel knows its equation"
-#: What an attribute may be that a step can read, as its trace knows it by its value.
-CONSTANTS = (bool, int, float, str, type(None))
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,13 @@ class TracedStep:
         return spk, new
 
 
+def _is_constant(value: Any) -> bool:
+    """Return whether a step can read an attribute, as its trace knows it by its value."""
+    if isinstance(value, tuple):
+        return all(map(_is_constant, value))
+    return isinstance(value, (bool, int, float, str, type(None)))
+
+
 def _why_not(neuron: SpikingNeuron) -> str | None:
     """Return why the step of a neuron is no function of its parameters alone, if so."""
     own = [name for name in ("forward", "_advance") if not _is_ours(type(neuron), name)]
@@ -105,9 +110,7 @@ def traced(neuron: SpikingNeuron, step: Tensor) -> tuple[Kernel, tuple[Tensor, .
     }
     derived = {n: in_dtype(v, step.dtype) for n, v in neuron.step_parameters().items()}
     constants = tuple(
-        (name, type(value), value)
-        for name, value in neuron.__dict__.items()
-        if isinstance(value, CONSTANTS)
+        (name, type(value), value) for name, value in neuron.__dict__.items() if _is_constant(value)
     )
     told = TracedStep(
         type(neuron), type(neuron).step, constants, neuron.spike_grad, tuple(own), tuple(derived)

@@ -26,9 +26,9 @@ from tests.unroll.test_unroll import (
     assert_close,
     gradients,
     stepped_calls,  # noqa: F401 (a fixture)
-    unrolled,
 )
 from tests.unroll.test_unroll import loop as loop_on
+from tests.unroll.test_unroll import unrolled as unrolled_on
 
 STEPS = 20
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
@@ -104,6 +104,11 @@ OWN: dict[str, tuple[Callable[[], Any], float]] = {
     "Sprung": (lambda: Sprung(0.8, 0.9, reset_mechanism="zero", learn_alpha=True), 1.0),
     "Jumping": (Jumping, 1.0),
     "DeltaLeaky": (lambda: snn.DeltaLeaky(0.5, 0.9, learn_beta=True), 1.0),
+    "ALIF": (lambda: snn.ALIF(0.9, 0.8, learn_rho=True, learn_increment=True), 1.0),
+    "Leaky, adapting": (
+        lambda: snn.Leaky(0.9, learn_beta=True).enable_homeostasis(0.3, 5.0, 1.0),
+        1.0,
+    ),
     "Izhikevich": (
         lambda: snn.Izhikevich(learn_a=True, learn_b=True, learn_c=True, learn_d=True),
         100.0,
@@ -128,6 +133,12 @@ def loop(neuron: Any, x: Tensor, *states: Tensor) -> list[Tensor]:
     return loop_on(neuron, x, *states)
 
 
+def unrolled(neuron: Any, x: Tensor, *states: Tensor, **kwargs: Any) -> list[Tensor]:
+    """Return what a kernel returns, and the states it leaves."""
+    neuron.reset_mem()
+    return unrolled_on(neuron, x, *states, **kwargs)
+
+
 def assert_same(got: list[Tensor], want: list[Tensor], name: str) -> None:
     """Compare spikes and states: bit for bit, unless a function is rounded."""
     for one, other in zip(got, want, strict=True):
@@ -148,7 +159,7 @@ def test_equals_the_loop(name: str, dtype: torch.dtype, stepped_calls: list[Any]
     generator = torch.Generator().manual_seed(9)
     states = [
         (0.1 * torch.rand(4, 3, generator=generator)).to(dtype).requires_grad_()
-        for _ in neuron.state_names
+        for _ in neuron._names_given()
     ]
     want, want_grads = loop(neuron, x, *states), gradients(loop, neuron, x, states)
     assert 0.02 < (want[0] != 0).double().mean() < 0.98, "spikes and silence"
