@@ -10,6 +10,7 @@ from torch import Tensor
 
 from snntorch._kernels.equations import States, in_dtype
 from snntorch._kernels.problem import expands
+from snntorch._kernels.traced.graph import Value
 from snntorch._kernels.traced.run import Kernel, kernel
 from snntorch._torch import is_traced
 
@@ -118,5 +119,6 @@ def traced(neuron: SpikingNeuron, step: Tensor) -> tuple[Kernel, tuple[Tensor, .
     values = (*own.values(), *derived.values())
     if any(one.dtype != step.dtype for one in values):
         return f"{UNKNOWN}: its parameters are of another dtype than its input"
-    found = kernel(told, step.dtype, step.shape, len(neuron.state_names), len(values))
+    facts = tuple(Value(one.numel() == 1, one.requires_grad) for one in values)
+    found = kernel(told, step.dtype, step.shape, len(neuron.state_names), facts)
     return f"{UNKNOWN}: {found}" if isinstance(found, str) else (found, values)

@@ -1,7 +1,9 @@
 /* A neuron class over a whole sequence. What is written for the class comes before this text:
  *
  *   real                   float or double
- *   STATES(X), VALUES(X)   X(0) X(1) ...: once for each state, and for each parameter
+ *   STATES(X)              X(0) X(1) ...: once for each state
+ *   VALUES(X)              X(0, single) ...: for each parameter, and whether it is but one number
+ *   LEARNED(X)             X(0) ...: for each of them whose gradient is wanted
  *   STEP                   from x, s0.., p0.. to spk, n0..: one step of one neuron
  *   BACK                   from these, g_spk, g0.. to d_x, d0.., q0..: its derivative
  *
@@ -22,8 +24,10 @@
 #define LEAST 128
 #define CACHE (256 * 1024)
 
-#define COUNT(k) +1
+#define COUNT(...) +1
 enum { STATE_COUNT = 0 STATES(COUNT), VALUE_COUNT = 0 VALUES(COUNT) };
+#define PLACE(k) PLACE_##k,
+enum { LEARNED(PLACE) LEARNED_COUNT };
 
 typedef void Parallel(void (*run)(void *), void *data, unsigned threads, unsigned flags);
 
@@ -39,7 +43,7 @@ typedef struct {
     Parallel *parallel;
     Rows x, d_x, spk, states[STATE_COUNT];
     const real *from[STATE_COUNT], *last[STATE_COUNT], *value[VALUE_COUNT];
-    real *to[STATE_COUNT], *total[VALUE_COUNT];
+    real *to[STATE_COUNT], *total[LEARNED_COUNT];
     int64_t next, block, failed; /* what the threads share: the next neuron to take */
 } Work;
 
@@ -76,9 +80,14 @@ DEFINE_EXP(double, uint64_t, 52, 1023, 12)
 #define OLD(k) const real *old##k = ROW(keep ? t : t & 1, k);
 #define NEW(k) real *new##k = ROW(keep ? t + 1 : ~t & 1, k);
 #define OUT(k) real *out##k = work->states[k].data + t * work->states[k].stride + at;
-#define VALUE(k) const real *value##k = work->value[k] + at;
+#define VALUE(k, single)                                         \
+    const real *value##k = work->value[k] + ((single) ? 0 : at); \
+    const real first##k = *value##k;                             \
+    (void)first##k;
 #define LOAD_STATE(k) const real s##k = old##k[i];
-#define LOAD_VALUE(k) const real p##k = value##k[i]; (void)p##k;
+#define LOAD_VALUE(k, single)                              \
+    const real p##k = (single) ? first##k : value##k[i]; \
+    (void)p##k;
 #define MADE(k) real n##k;
 #define STORE(k) new##k[i] = n##k;
 #define RECORD(k) out##k[i] = n##k;
@@ -110,7 +119,7 @@ INLINE void forward(const Work *work, int64_t at, int64_t n, real *trail, const 
 
 #define CARRY(k) real *carry##k = carry + (k) * work->block;
 #define GRAD(k) const real *grad##k = work->states[k].data + t * work->states[k].stride + at;
-#define TOTAL(k) real *total##k = work->total[k] + at;
+#define TOTAL(k) real *total##k = work->total[PLACE_##k] + at;
 #define LOAD_GRAD(k) const real g##k = carry##k[i] + grad##k[i];
 #define LED(k) real d##k;
 #define OWED(k) real q##k;
@@ -121,7 +130,7 @@ INLINE void backward(const Work *work, int64_t at, int64_t n, real *trail, real 
 {
     const int keep = 1;
     VALUES(VALUE)
-    VALUES(TOTAL)
+    LEARNED(TOTAL)
     STATES(CARRY)
     for (int64_t t = work->steps - 1; t >= 0; t--) {
         STATES(OLD)
@@ -136,13 +145,13 @@ INLINE void backward(const Work *work, int64_t at, int64_t n, real *trail, real 
             STATES(LOAD_GRAD)
             VALUES(LOAD_VALUE)
             STATES(LED)
-            VALUES(OWED)
+            LEARNED(OWED)
             (void)x;
             (void)g_spk;
             BACK
             d_x_[i] = work->d_x.stride ? d_x : d_x_[i] + d_x;
             STATES(CARRY_ON)
-            VALUES(SUM)
+            LEARNED(SUM)
         }
     }
 }

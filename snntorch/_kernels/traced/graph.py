@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, fx
@@ -16,6 +17,13 @@ from snntorch._torch import recorded_as_graph
 Step = Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], tuple[Tensor, States]]
 
 
+class Value(NamedTuple):
+    """What C has to know of a parameter: whether it is one for all neurons, and is learned."""
+
+    is_single: bool
+    learns: bool
+
+
 @dataclass(frozen=True)
 class Program:
     """A step in C: from ``x``, ``s0``... and ``p0``... to ``spk`` and ``n0``....
@@ -23,20 +31,25 @@ class Program:
     Attributes:
         step: Lines of the step.
         back: Lines of its derivative: from ``g_spk`` and ``g0``..., the gradients of what it
-            returns, to ``d_x``, ``d0``... and ``q0``..., those of what it was given.
+            returns, to ``d_x``, ``d0``... and, of what is learned, ``q0``..., those of what it
+            was given.
         states: Number of states.
         used: Places of the parameters that it has a use for, among those it was given.
-        dtype: Of all of them.
+        values: These parameters.
+        dtype: Of all numbers.
     """
 
     step: tuple[str, ...]
     back: tuple[str, ...]
     states: int
     used: tuple[int, ...]
+    values: tuple[Value, ...]
     dtype: torch.dtype
 
 
-def program(step: Step, dtype: torch.dtype, shape: torch.Size, states: int, values: int) -> Program:
+def program(
+    step: Step, dtype: torch.dtype, shape: torch.Size, states: int, values: tuple[Value, ...]
+) -> Program:
     """Return a step as a program.
 
     Args:
@@ -44,12 +57,12 @@ def program(step: Step, dtype: torch.dtype, shape: torch.Size, states: int, valu
         dtype: Of its input, states and parameters.
         shape: Of one step.
         states: Number of its states.
-        values: Number of its parameters, here of the shape of a step.
+        values: Its parameters.
 
     Raises:
         UntoldError: If it is no function of element-wise operations of which C is written.
     """
-    count = 1 + states + values
+    count = 1 + states + len(values)
 
     def both(*given: Tensor) -> list[Tensor | None]:
         grads = given[count:]
@@ -73,9 +86,16 @@ def program(step: Step, dtype: torch.dtype, shape: torch.Size, states: int, valu
     made = dict(zip(("spk", *(f"n{k}" for k in range(states))), results, strict=False))
     gave = results[1 + states :]
     back = dict(zip(("d_x", *(f"d{k}" for k in range(states))), gave, strict=False))
-    back |= {f"q{place}": gave[1 + states + k] for place, k in enumerate(used)}
+    back |= {f"q{n}": gave[1 + states + k] for n, k in enumerate(used) if values[k].learns}
     lines = _lines(graph, names, shape)
-    return Program(_told(lines, names, made), _told(lines, names, back), states, tuple(used), dtype)
+    return Program(
+        step=_told(lines, names, made),
+        back=_told(lines, names, back),
+        states=states,
+        used=tuple(used),
+        values=tuple(values[k] for k in used),
+        dtype=dtype,
+    )
 
 
 def _lines(graph: fx.Graph, names: dict[fx.Node, str], shape: torch.Size) -> dict[fx.Node, str]:

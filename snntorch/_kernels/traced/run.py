@@ -18,7 +18,7 @@ from snntorch._kernels.cpu.pool import empty
 from snntorch._kernels.plain import gradients
 from snntorch._kernels.traced import graph
 from snntorch._kernels.traced.compiler import Entry, NotCompiledError, compiled
-from snntorch._kernels.traced.graph import Program, Step
+from snntorch._kernels.traced.graph import Program, Step, Value
 from snntorch._kernels.traced.operations import UntoldError
 from snntorch._kernels.traced.source import source
 
@@ -53,7 +53,7 @@ class Kernel:
 
 @functools.lru_cache(maxsize=256)
 def kernel(
-    step: Step, dtype: torch.dtype, shape: torch.Size, states: int, values: int
+    step: Step, dtype: torch.dtype, shape: torch.Size, states: int, values: tuple[Value, ...]
 ) -> Kernel | str:
     """Return a step as a kernel, or why there is none. See `graph.program`."""
     if dtype not in DTYPES:
@@ -140,10 +140,12 @@ def _by_kernel(
     last = [none[0] if one is None else one for one in given]
     grad_x = empty(x.shape, x.dtype) if len(x) > 1 else torch.zeros_like(none)
     olds = [empty(shape, x.dtype) for _ in last]
-    totals = [torch.zeros_like(none[0]) for _ in made.program.used]
+    program = made.program
+    learned = [k for k, one in zip(program.used, program.values, strict=True) if one.learns]
+    totals = [torch.zeros_like(none[0]) for _ in learned]
     _call(made, x, steps, tensors, rows, olds, (grad_x, last, totals))
-    places = dict(zip(made.program.used, totals, strict=True))
-    values = range(len(tensors) - made.program.states)
+    places = dict(zip(learned, totals, strict=True))
+    values = range(len(tensors) - program.states)
     return [grad_x, *olds, *(places.get(place) for place in values)]
 
 
@@ -175,11 +177,19 @@ def _call(
         return memory.address(one.expand(shape).contiguous().resolve_neg(), memory.size)
 
     states, values = made.states(tensors), made.used(tensors)
-    grad_x, last, totals = back or (x.new_empty((1, *shape)), ends, values)
+    grad_x, last, totals = back or (x.new_empty((1, *shape)), ends, ())
+    # Forward, nothing is added up: what has to be pointed at is never touched
+    unused = [grad_x[0]] * sum(one.learns for one in made.program.values)
     numbers = [back is not None, steps, memory.size, torch.get_num_threads(), threads_of_torch()]
     for one in (x, grad_x, *rows):
         numbers += memory.rows_of(one, steps)
-    for group in (states, last, values, ends, totals):
+    for group in (states, last):
+        numbers += map(at, group)
+    for one, value in zip(values, made.program.values, strict=True):
+        numbers.append(
+            memory.address(one.detach().reshape(1).resolve_neg(), 1) if value.is_single else at(one)
+        )
+    for group in (ends, totals or unused):
         numbers += map(at, group)
     numbers += [0, 0, 0]
     if not made.entry((ctypes.c_int64 * len(numbers))(*numbers)):  # type: ignore[arg-type]
