@@ -77,6 +77,7 @@ bench: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/step_overhead.py
 	$(BENCH)/bin/python benchmarks/any_net.py
 	$(BENCH)/bin/python benchmarks/memory.py
+	$(BENCH)/bin/python benchmarks/own_neurons.py
 	$(BENCH)/bin/python benchmarks/spikegen.py
 	$(BENCH)/bin/python benchmarks/spikeplot.py
 

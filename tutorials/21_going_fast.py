@@ -418,7 +418,7 @@ if COMPILE:
 # | a loop of your own around a net | `with snn.deferred():` |
 # | an epoch of training | `backprop.BPTT`, which unrolls |
 # | an output decides the next input | the plain loop |
-# | no kernel knows your neuron | `torch.compile` of one step |
+# | the plan says that no kernel knows your neuron | `torch.compile` of one step |
 #
 # **Try it.** Give the network above an input that is the same at each step (`x[:1].expand(100, -1,
 # -1)` for the class, `snn.unroll(sequential, x[0], num_steps=100)` for the other) and measure
