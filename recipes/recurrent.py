@@ -23,6 +23,16 @@ def hidden(width: int) -> dict[str, Any]:
     }
 
 
+def forgetful(width: int) -> dict[str, Any]:
+    """Return what hidden neurons have in common whose membranes forget within some steps."""
+    return {
+        "beta": torch.full((width,), 0.6),
+        "threshold": 0.3,
+        "spike_grad": surrogate.fast_sigmoid(slope=5),
+        "init_hidden": True,
+    }
+
+
 def answer(width: int, outputs: int) -> tuple[nn.Module, ...]:
     neuron = snn.Leaky(beta=0.8, reset_mechanism="none", init_hidden=True, output=True)
     return nn.Linear(width, outputs), neuron
@@ -35,6 +45,23 @@ def rleaky(inputs: int, width: int, outputs: int) -> nn.Sequential:
 
 def rsynaptic(inputs: int, width: int, outputs: int) -> nn.Sequential:
     neuron = snn.RSynaptic(alpha=0.5, **hidden(width))
+    return nn.Sequential(nn.Linear(inputs, width), neuron, *answer(width, outputs))
+
+
+def leaky(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    """Return a net that remembers no longer than its membranes; `alif` is the same, adapting."""
+    neuron = snn.Leaky(**forgetful(width))
+    return nn.Sequential(nn.Linear(inputs, width), neuron, *answer(width, outputs))
+
+
+def alif(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    neuron = snn.ALIF(
+        rho=torch.linspace(0.96, 0.995, width),
+        increment=1.0,
+        learn_rho=True,
+        learn_increment=True,
+        **forgetful(width),
+    )
     return nn.Sequential(nn.Linear(inputs, width), neuron, *answer(width, outputs))
 
 

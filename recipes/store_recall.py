@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from recurrent import rleaky, rsynaptic, slstm
+from recurrent import alif, leaky, rleaky, rsynaptic, slstm
 from torch import Tensor, nn
 from training import Part, Recipe, Sets, Size
 
@@ -67,6 +67,8 @@ def recipe(name: str, about: str, net: Callable[[int, int, int], nn.Sequential])
 
 
 RECIPES = (
+    recipe("store-recall-leaky", "30-{width}-4, Leaky, 48 steps", leaky),
+    recipe("store-recall-alif", "30-{width}-4, ALIF, 48 steps", alif),
     recipe("store-recall-rleaky", "30-{width}-4, RLeaky, 48 steps", rleaky),
     recipe("store-recall-rsynaptic", "30-{width}-4, RSynaptic, 48 steps", rsynaptic),
     recipe("store-recall-slstm", "30-{width}-4, SLSTM, 48 steps", slstm),
