@@ -18,7 +18,7 @@ LAYERS = (
     ("_kernels",),
     ("_neurons", "_layers"),
     ("_unroll", "utils", "spikegen", "weight_init"),
-    ("functional", "_profile"),
+    ("functional", "_profile", "testing"),
     ("backprop", "spikeplot", "pretrained"),
     ("_nir",),
     ("export_nir", "import_nir", "nir"),

@@ -182,22 +182,6 @@ def pickled(module: nn.Module) -> Any:
 
 
 @each
-@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
-@pytest.mark.parametrize("hidden", [True, False])
-def test_a_copy_goes_on_by_itself(case: Case, hidden: bool, way: Callable[[Any], Any]) -> None:
-    neuron, x = case.make(init_hidden=hidden), case.input()
-    flat(neuron(x[0].requires_grad_()))[0].sum().backward()
-    copied, before = way(neuron), {n: s.detach().clone() for n, s in own(neuron).items()}
-    assert equal(own(copied), before)
-    got = flat(copied(x[1]))
-    assert equal(own(neuron), before), "the original has not moved"
-    copied.reset_mem()
-    assert equal(own(neuron), before)
-    want = flat(neuron(x[1]))
-    assert all(torch.equal(one, other) for one, other in zip(got, want, strict=True))
-
-
-@each
 @pytest.mark.parametrize("way", [pickled, saved])
 @pytest.mark.parametrize("asked", [True, False])
 def test_a_net_in_a_file_starts_anew_unless_asked(

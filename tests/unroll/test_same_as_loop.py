@@ -303,15 +303,6 @@ def test_without_states_a_sequence_starts_from_zeros(case: Case) -> None:
     assert_close(got, want[: len(got)], 1e-6)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_with_init_hidden_it_goes_on(case: Case) -> None:
-    neuron, x = case.make(init_hidden=True), case.input(STEPS)
-    first, second = neuron.unroll(x), neuron.unroll(x)
-    assert not torch.equal(first, second)
-    whole = case.make(init_hidden=True)
-    assert torch.equal(torch.cat([first, second]), whole.unroll(torch.cat([x, x])))
-
-
 @pytest.mark.parametrize("chunk", [1, 2, 7])
 @pytest.mark.parametrize("hidden", [True, False], ids=["hidden", "passed"])
 @pytest.mark.parametrize("case", CASES, ids=str)
