@@ -57,8 +57,11 @@ sanitize: $(INSTALLED)
 	    ASAN_OPTIONS=detect_leaks=0 SNNTORCH_KERNEL=out/sanitize \
 	    $(BIN)/python -m pytest --numprocesses auto $(SANITIZED)
 
-# random programs, as loops and deferred: 20,000 beyond those of `make test`
+# random programs, as loops and deferred: 20,000 beyond those of `make test`; and 2,000 random
+# neurons and lives of neurons for each of their properties
 fuzz: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses auto --hypothesis-profile fuzz \
+	    tests/test_properties.py tests/test_state_machine.py
 	FUZZ_FIRST=500 FUZZ_COUNT=20000 $(BIN)/python -m pytest --numprocesses auto \
 	    tests/deferred/test_programs.py
 

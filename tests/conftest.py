@@ -4,12 +4,19 @@ import os
 
 import pytest
 import torch
+from hypothesis import Phase, settings
 
 from snntorch._kernels.cpu import library
 
 # Tensors here are small: threads would cost more than they give, the more so where
 # pytest-xdist runs a test on every core
 torch.set_num_threads(1)
+
+# The same examples on every machine; `make fuzz` looks for others
+always = {"deadline": None, "database": None, "phases": (Phase.generate, Phase.shrink)}
+settings.register_profile("gate", derandomize=True, max_examples=100, **always)
+settings.register_profile("fuzz", print_blob=True, max_examples=2000, **always)
+settings.load_profile("gate")
 
 # `make sanitize` has a kernel of its own
 library.FOLDER = os.environ.get("SNNTORCH_KERNEL", library.FOLDER)

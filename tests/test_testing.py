@@ -31,6 +31,15 @@ def test_whatever_its_reset(mechanism: str, delay: bool) -> None:
     check_neuron(snn.Leaky, {"beta": 0.9, **options(mechanism, delay)}, steps=6)
 
 
+def test_with_a_threshold_that_adapts() -> None:
+    """Homeostasis is kept on the neuron, whatever states are passed."""
+
+    def adaptive() -> snn.SpikingNeuron:
+        return snn.Leaky(0.9).enable_homeostasis(increment=0.5, tau=20.0)
+
+    check_neuron(adaptive, laws=LAWS.keys() - {"states"})
+
+
 # --- broken ones ------------------------------------------------------------------------------
 
 
@@ -345,7 +354,7 @@ def test_it_leaves_no_trace() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "error", "message"),
     [
-        ({"shape": (3,)}, ValueError, r"`shape` of two samples or more, but got \(3,\)"),
+        ({"shape": ()}, ValueError, r"`shape` of two samples or more, but got \(\)"),
         ({"shape": (1, 3)}, ValueError, r"`shape` of two samples or more, but got \(1, 3\)"),
         ({"steps": 2}, ValueError, r"`steps` >= 3, but got 2"),
         ({"scale": 0}, ValueError, r"`scale` > 0, but got 0"),

@@ -114,7 +114,7 @@ def check_neuron(
     expect_finite(owner, scale=scale)
     expect(scale > 0, owner, "`scale` > 0", scale)
     hint = "Pass (batch, features), or what one step of the neuron takes."
-    expect(len(sizes) > 1 and sizes[0] > 1, owner, "`shape` of two samples or more", sizes, hint)
+    expect(sizes[:1] > (1,), owner, "`shape` of two samples or more", sizes, hint)
     names = tuple(_CHECKS) if laws is None else tuple(laws)
     for name in names:
         expect_choice(owner, "laws", name, _CHECKS)

@@ -10,6 +10,7 @@ from torch.autograd.gradcheck import GradcheckError, gradcheck
 from torch.func import functional_call
 
 from snntorch._kernels.equations import States
+from snntorch._neurons._adaptation import ADAPT
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import tree_flatten
 from snntorch.testing._subject import (
@@ -23,6 +24,7 @@ from snntorch.testing._subject import (
     fused,
     gradients,
     loop,
+    passed_names,
     unrolled,
 )
 
@@ -35,9 +37,13 @@ class _Step(nn.Module):
         self.neuron = neuron
 
     def forward(self, input_: Tensor, *states: Tensor) -> States:
+        """Return the states after the update; that of a threshold that adapts has no part in it."""
+        named = dict(zip(passed_names(self.neuron), states, strict=True))
+        if self.neuron.adapts:
+            named.pop(ADAPT, None)
         if self.neuron.expands_input:
             input_ = input_.expand(states[-1].shape)
-        return self.neuron.step(input_, *states, **self.neuron.step_parameters())
+        return self.neuron.step(input_, *named.values(), **self.neuron.step_parameters())
 
 
 def purity(subject: Subject) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from snntorch._checks import shape_of
+from snntorch._neurons._adaptation import ADAPT
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch.testing._subject import (
     ROUNDING,
@@ -19,6 +20,7 @@ from snntorch.testing._subject import (
     gradients,
     left,
     loop,
+    passed_names,
     unrolled,
     value_of,
 )
@@ -34,7 +36,7 @@ def shapes(subject: Subject) -> None:
     dtype = torch.get_default_dtype()
     neuron, x = subject.make(dtype=dtype), subject.input(dtype=dtype)
     shape, rows = tuple(neuron.state_shape(x[0])), loop(neuron, x)
-    for name in neuron.state_names:
+    for name in passed_names(neuron):
         if shape_of(rows[name][0]) != shape:
             raise BrokenLawError(
                 f"`{name}` has shape {shape_of(rows[name][0])} instead of {shape}."
@@ -70,7 +72,7 @@ def inputs(subject: Subject) -> None:
     for way in (loop, unrolled, fused):
         neuron, x = subject.make(), subject.input()
         states = subject.states(neuron)
-        given = {"the input": x, **dict(zip(neuron.state_names, states, strict=True))}
+        given = {"the input": x, **dict(zip(passed_names(neuron), states, strict=True))}
         before = {name: value.clone() for name, value in given.items()}
         way(neuron, x, *states)
         expect_same(given, before, f"After {way.__name__}, the caller's")
@@ -86,7 +88,7 @@ def states(subject: Subject) -> None:
     want, want_other = loop(neuron, x), loop(subject.make(), other)
     kept = subject.make(hidden=True)
     expect_same(loop(kept, x), want, "With init_hidden=True,")
-    last = {name: want[name][-1] for name in neuron.state_names}
+    last = {name: want[name][-1] for name in passed_names(neuron)}
     expect_same(left(kept), last, "On the module with init_hidden=True,")
     for got, wanted in zip(_in_turns(subject.make(), x, other), (want, want_other), strict=True):
         expect_same(got, wanted, "In turns with another sequence,")
@@ -99,7 +101,7 @@ def _in_turns(neuron: SpikingNeuron, *sequences: Tensor) -> list[Rows]:
     for inputs in zip(*sequences, strict=True):
         for place, step in enumerate(inputs):
             row = loop(neuron, step[None], *passed[place])
-            passed[place] = tuple(row[name][0] for name in neuron.state_names)
+            passed[place] = tuple(row[name][0] for name in passed_names(neuron))
             parts[place].append(row)
     return [_joined(rows) for rows in parts]
 
@@ -134,21 +136,27 @@ def zeroing(subject: Subject) -> None:
 
     Name in `zeroed_states` what a spike clears.
     """
-    neuron = subject.make()
+    neuron, other, x = subject.make(hidden=True), subject.make(), subject.input()
     if "zero" not in neuron.reset_mechanisms:
         return
-    neuron.reset_mechanism = "zero"
-    x = subject.input()
-    rows = loop(neuron, x)
+    for one in (neuron, other):
+        one.reset_mechanism = "zero"
+        one.state_quant = False  # a grid need not have zero
+    loop(neuron, x[:1])
     for t in range(1, len(x)):
-        old = {name: rows[name][t - 1] for name in neuron.state_names}
-        crossed = old[neuron.state_names[-1]] > value_of(neuron, "threshold")
-        cleared = {n: s * 0 if n in neuron.zeroed_states else s for n, s in old.items()}
-        fresh = loop(neuron, x[t : t + 1], *cleared.values())
+        old = left(neuron)
+        raised = old[ADAPT] if neuron.adapts else 0
+        crossed = old[neuron.state_names[-1]] - raised > value_of(neuron, "threshold")
+        cleared = {
+            name: 0 * old[name] if name in neuron.zeroed_states else old[name]
+            for name in passed_names(neuron)
+        }
+        fresh = loop(other, x[t : t + 1], *cleared.values())
+        new = loop(neuron, x[t : t + 1])
         for name in neuron.zeroed_states:
             # after the update nothing is left at all; before it, what the update makes of zeros
-            want = fresh[name][0] if neuron.zeroes_old_states else 0 * old[name]
-            found = {name: rows[name][t][crossed]}
+            want = fresh[name][0] if neuron.zeroes_old_states else cleared[name]
+            found = {name: new[name][0][crossed]}
             expect_same(found, {name: want[crossed]}, "Where it was reset,", ROUNDING)
 
 
@@ -214,7 +222,7 @@ def time(subject: Subject) -> None:
             want = way(subject.make(hidden), x)
             neuron = subject.make(hidden)
             first = way(neuron, x[:cut])
-            passed = () if hidden else tuple(first[name][-1] for name in neuron.state_names)
+            passed = () if hidden else tuple(first[name][-1] for name in passed_names(neuron))
             second = way(neuron, x[cut:], *passed)
             expect_same(
                 _joined([first, second]), want, f"By {way.__name__} in two parts,", ROUNDING

@@ -64,8 +64,13 @@ class Subject:
         scale = 2 * value_of(neuron, "threshold").nan_to_num(posinf=1).abs().max()
         return tuple(
             scale * torch.rand(shape, generator=generator, dtype=torch.float64)
-            for _ in neuron.state_names
+            for _ in passed_names(neuron)
         )
+
+
+def passed_names(neuron: SpikingNeuron) -> tuple[str, ...]:
+    """Return the states that a call takes and returns: all but what homeostasis adds."""
+    return type(neuron).state_names
 
 
 def value_of(neuron: SpikingNeuron, name: str) -> Tensor:
@@ -81,7 +86,7 @@ def _initial(neuron: SpikingNeuron) -> tuple[Tensor, ...]:
 
 def _named(neuron: SpikingNeuron, out: Any) -> Rows:
     """Return what a call returned by name: the spikes, which may be the first state, and states."""
-    names = tuple(dict.fromkeys(("spk", *neuron.state_names)))
+    names = tuple(dict.fromkeys(("spk", *passed_names(neuron))))
     tensors = tree_flatten(out)[0]
     if len(tensors) != len(names):
         raise BrokenLawError(
@@ -97,7 +102,7 @@ def loop(neuron: SpikingNeuron, x: Tensor, *states: Tensor) -> Rows:
     rows = []
     for t in range(len(x)):
         row = _named(neuron, neuron(x[t], *states))
-        states = () if neuron.init_hidden else tuple(row[name] for name in neuron.state_names)
+        states = () if neuron.init_hidden else tuple(row[name] for name in passed_names(neuron))
         rows.append({name: value.clone() for name, value in row.items()})
     return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 

@@ -5,6 +5,7 @@ Written from the equations alone, as a reference that shares no code with the pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -172,35 +173,64 @@ EXCESSES: dict[str, Callable[..., Array]] = {
 }
 
 
+class Twin:
+    """The equations of a neuron with its parameters of now, a step at a time.
+
+    Attributes:
+        v: Parameters and options; can be changed.
+        last: Spikes and states of the last step by name, in the order in which a call returns
+            them; empty before the first one, which starts from zeros.
+        clearance: How close what fires has come to its threshold in the last step.
+    """
+
+    clearance = math.inf
+
+    def __init__(self, neuron: Any) -> None:
+        self.name = type(neuron).__name__
+        tensors = {**dict(neuron.named_buffers()), **neuron.state_dict()}
+        kept = {k: tensor.detach().double().numpy() for k, tensor in tensors.items()}
+        self.v = Values(**{k: value for k, value in kept.items() if "." not in k})
+        self.v.layers, self.v.mechanism = kept, neuron.reset_mechanism
+        self.v.max_pool, self.v.rest = getattr(neuron, "max_pool", 0), self.v.threshold
+        self.v.reset_delay = neuron.reset_delay
+        for rate in vars(self.v).keys() & {"alpha", "beta"}:
+            setattr(self.v, rate, np.clip(getattr(self.v, rate), 0, 1))
+        self.names = tuple(name for name in neuron.state_names if name != "spk")
+        self.fed = "spk" in neuron.state_names
+        self.sizes = getattr(neuron, "hidden_size", 0), getattr(neuron, "out_channels", 0)
+        self.last: dict[str, Array] = {}
+
+    def zeros(self, shape: tuple[int, ...]) -> dict[str, Array]:
+        """Return spikes and states of the shape of a step's input, or of what that becomes."""
+        if self.name == "SLSTM":
+            shape = (*shape[:-1], self.sizes[0])
+        if self.name == "SConv2dLSTM":
+            shape = (shape[0], self.sizes[1], *shape[2:])
+        return {name: np.zeros(shape) for name in ("spk", *self.names)}
+
+    def step(self, x: Array) -> dict[str, Array]:
+        """Return spikes and states after one more step."""
+        v, last = self.v, self.last or self.zeros(x.shape)
+        states = tuple(last[name] for name in self.names)
+        if "adapt" in last:
+            v.threshold = v.rest + last["adapt"]
+        fired = (states[-1] > v.threshold).astype(float)
+        fed = (last["spk"],) if self.fed else ()
+        states = UPDATES[self.name](v, x, fired, *fed, *states)
+        excess = EXCESSES.get(self.name, lambda v, *states: states[-1] - v.threshold)(v, *states)
+        crossing = (excess > 0).astype(float)
+        self.clearance = float(np.abs(excess).min(initial=math.inf))
+        if not v.reset_delay:
+            states = (*states[:-1], v.reset(states[-1], crossing - fired))
+            if "adapt" in last:
+                states = (v.raised(states[0], crossing), states[-1])
+        spk, v.threshold = v.graded_spikes_factor * crossing, v.rest
+        self.last = dict(zip(("spk", *self.names), (spk, *states), strict=True))
+        return self.last
+
+
 def simulate(neuron: Any, x: Array) -> list[Array]:
     """Return spikes and states of a neuron for input [T, ...], each [T, ...]."""
-    name = type(neuron).__name__
-    tensors = {**dict(neuron.named_buffers()), **neuron.state_dict()}
-    kept = {k: tensor.detach().double().numpy() for k, tensor in tensors.items()}
-    v = Values(**{k: value for k, value in kept.items() if "." not in k})
-    v.layers, v.mechanism, v.reset_delay = kept, neuron.reset_mechanism, neuron.reset_delay
-    v.max_pool = getattr(neuron, "max_pool", 0)
-    for rate in vars(v).keys() & {"alpha", "beta"}:
-        setattr(v, rate, np.clip(getattr(v, rate), 0, 1))
-    shape = x.shape[1:]
-    if name == "SLSTM":
-        shape = (*shape[:-1], neuron.hidden_size)
-    if name == "SConv2dLSTM":
-        shape = (shape[0], neuron.out_channels, *shape[2:])
-    fed = neuron.state_names[0] == "spk"
-    spk, states = np.zeros(shape), (np.zeros(shape),) * (len(neuron.state_names) - fed)
-    record, v.rest = [], v.threshold
-    for current in x:
-        if "adapt" in neuron.state_names:
-            v.threshold = v.rest + states[0]
-        fired = (states[-1] > v.threshold).astype(float)
-        states = UPDATES[name](v, current, fired, *((spk,) if fed else ()), *states)
-        excess = EXCESSES[name](v, *states) if name in EXCESSES else states[-1] - v.threshold
-        crossing = (excess > 0).astype(float)
-        spk = v.graded_spikes_factor * crossing
-        if not neuron.reset_delay:
-            states = (*states[:-1], v.reset(states[-1], crossing - fired))
-            if "adapt" in neuron.state_names:
-                states = (v.raised(states[0], crossing), states[-1])
-        record.append((spk, *states))
+    twin = Twin(neuron)
+    record = [tuple(twin.step(current).values()) for current in x]
     return [np.stack(parts) for parts in zip(*record, strict=True)]
