@@ -89,7 +89,7 @@ def test_a_neuron(tmp_path: Path) -> None:
     readme, table = tmp_path / "README.rst", run(tmp_path, "docs/reference.py")
     assert "``TauLeaky``" in table
     readme.write_text(TABLE.sub(table, readme.read_text()))
-    files = ("test_docs.py", "test_components.py", "neurons/test_contract.py")
+    files = ("test_docs.py", "test_components.py", "test_testing.py", "neurons/test_contract.py")
     tests = [f"tests/{name}" for name in (*files, "unroll/test_step.py")]
     tests.append("snntorch/_neurons/tauleaky.py")
     assert passed(tmp_path, "TauLeaky or readme_lists", *tests) > 60
