@@ -145,6 +145,8 @@ def plain_operators(net: nn.Module) -> Iterator[None]:
         torch._C._set_mkldnn_enabled(onednn)
 
 
+#: Whether a tensor is a part of another, whose graph it cannot leave alone.
+is_view = Tensor._is_view
 #: Runs what is within as if no tensor and no mode watched torch's functions.
 no_torch_function = torch._C.DisableTorchFunction
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from snntorch._checks import expect, expect_count, expect_number
+from snntorch._checks import expect, expect_count, expect_module, expect_number
 from snntorch._neurons._states import StateModule
 
 __all__ = ["data_subset", "reset", "valid_split"]
@@ -35,7 +35,7 @@ def reset(net: nn.Module) -> None:
         >>> net[1].mem
         tensor([[0., 0.]])
     """
-    expect(isinstance(net, nn.Module), "reset", "a torch.nn.Module", repr(net), error=TypeError)
+    expect_module("reset", "net", net)
     for part in with_states(net):
         part.reset_mem()
 

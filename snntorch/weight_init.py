@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_finite, expect_generator, expect_tensor, shape_of
+from snntorch._checks import expect, expect_finite, expect_generator, expect_writable, shape_of
 from snntorch._docs import publish
 from snntorch._neurons._unroll import Sequence, unroll_neuron
 from snntorch._neurons.neurons import SpikingNeuron
@@ -85,9 +85,12 @@ def fluctuation_driven_normal_(
         0.049 0.05
     """
     owner = "fluctuation_driven_normal_"
-    expect_tensor(owner, "weight", weight)
+    expect_writable(owner, "weight", weight)
     expect(weight.is_floating_point(), owner, "a floating-point `weight`", weight.dtype)
-    expect(weight.dim() > 1, owner, "`weight` of shape (outputs, inputs, ...)", shape_of(weight))
+    own = all(step or size < 2 for size, step in zip(weight.shape, weight.stride(), strict=True))
+    expect(own, owner, "`weight` with memory for each number", "an expanded tensor")
+    fits = weight.dim() > 1 and weight.numel() > 0
+    expect(fits, owner, "`weight` of shape (outputs, inputs, ...), not empty", shape_of(weight))
     expect(
         isinstance(neuron, SpikingNeuron) and hasattr(neuron, "step") and neuron.expands_input,
         owner,
@@ -107,9 +110,10 @@ def fluctuation_driven_normal_(
     inputs = weight[0].numel()
     drive = inputs * rate
     centre = mean / (drive * area)
-    variance = (room / xi) ** 2 / (drive * power) - centre**2
+    spread = room / xi
+    variance = spread * spread / (drive * power) - centre * centre
     expect(
-        variance >= 0,
+        0 <= variance < math.inf,
         owner,
         f"a `mean` that {inputs} inputs at a rate of {rate} reach with smaller fluctuations",
         mean,

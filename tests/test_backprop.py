@@ -706,6 +706,10 @@ ERRORS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"device": "gpu"}, ValueError, "`device` to be .*, but got 'gpu'.\nPass \"cpu\", \"cuda"),
     ({"device": 1.5}, TypeError, "`device` to be a torch.device or the name of one, but got 1.5"),
     ({"dataloader": None}, TypeError, r"(?s)give batches, but got NoneType.*\[\(data, targets\)\]"),
+    ({"time_var": torch.ones(2)}, TypeError, "`time_var` to be True or False"),
+    ({"time_first": torch.ones(2)}, TypeError, "`time_first` to be True or False"),
+    ({"progress": torch.ones(2)}, TypeError, "`progress` to be True or False"),
+    ({"dataloader": torch.tensor(1.0)}, TypeError, "`dataloader` to give batches, but got Tensor"),
     ({"dataloader": 3}, TypeError, "`dataloader` to give batches, but got int"),
 ]  # fmt: skip
 

@@ -456,14 +456,31 @@ def test_count_frames_leave_out_what_is_too_early_or_late() -> None:
 @pytest.mark.parametrize(
     "events, message",
     [
-        ([[0, 2]], r"expected addresses from 0 to 1 in column 1, but got \[2\]"),
-        ([[0, -1]], r"expected addresses from 0 to 1 in column 1, but got \[-1\]"),
-        ([[0, 0, 0]], r"expected events of shape \(events, 2\), but got \(1, 3\)"),
+        ([[0, 2]], r"expected `events` of addresses from 0 to 1 in column 1, but got \[2\]"),
+        ([[0, -1]], r"expected `events` of addresses from 0 to 1 in column 1, but got \[-1\]"),
+        ([[0, 0, 0]], r"expected `events` of shape \(events, 2\), but got \(1, 3\)"),
     ],
 )
 def test_count_frames_check_events(events: list[list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ToCountFrame(T=3, size=[2])(np.array(events))
+
+
+@pytest.mark.parametrize(
+    "wrong, error, message",
+    [
+        ({"times": "now"}, TypeError, "`times` to be an array of numbers"),
+        ({"times": [[1.0], [2.0, 3.0]]}, TypeError, "`times` to be an array of numbers"),
+        ({"addrs": [[np.nan]]}, ValueError, "finite `addrs`"),
+        ({"size": 4}, TypeError, "`size` to be a tuple of ints"),
+    ],
+)
+def test_events_are_numbers(wrong: dict[str, Any], error: type[Exception], message: str) -> None:
+    right = {"times": [0], "addrs": [[0]], "deltat": 2**70, "duration": 1, "size": (4,)}
+    with pytest.warns(DeprecationWarning, match="tonic"):
+        assert events_timeslices.frame_evs(**right).sum() == 1
+    with pytest.warns(DeprecationWarning, match="tonic"), pytest.raises(error, match=message):
+        events_timeslices.frame_evs(**{**right, **wrong})
 
 
 def test_slices_of_an_event_camera() -> None:

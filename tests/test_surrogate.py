@@ -167,7 +167,9 @@ def test_custom_surrogate_gets_input_gradient_and_spikes() -> None:
 
 
 def test_custom_surrogate_wants_a_function() -> None:
-    with pytest.raises(TypeError, match=r"custom_surrogate expected a function .* but got 25"):
+    with pytest.raises(
+        TypeError, match=r"custom_surrogate expected `custom_surrogate_function` to .* but got 25"
+    ):
         surrogate.custom_surrogate(25)
 
 

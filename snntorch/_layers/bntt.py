@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from snntorch._checks import expect, expect_count
+from snntorch._checks import expect, expect_size, expect_truth
 from snntorch._docs import shared_arguments
 
 __all__ = ["BatchNormTT1d", "BatchNormTT2d"]
@@ -130,8 +130,9 @@ def _through_time(
     momentum: float,
     affine: bool,
 ) -> nn.ModuleList:
-    expect_count(owner, "input_features", features)
-    expect_count(owner, "time_steps", steps)
+    expect_size(owner, "input_features", features)
+    expect_size(owner, "time_steps", steps)
+    expect_truth(owner, affine=affine)
     norms = [layer(features, eps, momentum, affine) for _ in range(steps)]
     for norm in norms:
         norm.register_parameter("bias", None)

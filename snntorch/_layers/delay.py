@@ -9,11 +9,12 @@ from torch import Tensor
 
 from snntorch._checks import (
     expect,
+    expect_as_device,
     expect_choice,
-    expect_count,
     expect_finite,
     expect_flag,
     expect_real,
+    expect_size,
     expect_tensor,
     shape_of,
 )
@@ -109,7 +110,7 @@ class SynapticDelay(StateModule):
     ) -> None:
         super().__init__()
         expect_flag(self, "init_hidden", init_hidden)
-        expect_count(self, "max_delay", max_delay)
+        expect_size(self, "max_delay", max_delay)
         expect_choice(self, "kernel", kernel, ("linear", "gaussian"))
         expect_finite(self, sigma=sigma)
         expect(sigma > 0, self, "`sigma` > 0", sigma)
@@ -118,12 +119,13 @@ class SynapticDelay(StateModule):
         delays = to_value(self, "delay", delay)
         expect(delays.dim() < 2, self, "`delay` of one dimension at most", shape_of(delays))
         if channels is not None:
-            expect_count(self, "channels", channels)
+            expect_size(self, "channels", channels)
             fits = delays.numel() in (1, channels)
             expect(fits, self, f"one `delay`, or {channels}", shape_of(delays))
             delays = delays.expand(channels)
-        inside = bool(((delays >= 0) & (delays <= max_delay)).all())
-        expect(inside, self, f"`delay` from 0 to max_delay={max_delay}", delays.tolist())
+        inside = delays.is_meta or bool(((delays >= 0) & (delays <= max_delay)).all())
+        if not inside:
+            expect(False, self, f"`delay` from 0 to max_delay={max_delay}", delays.tolist())
         self.max_delay, self.kernel, self.init_hidden = max_delay, kernel, init_hidden
         self.channels = len(delays) if delays.dim() else None
         self._register("delay", delays, learn_delay)
@@ -165,16 +167,21 @@ class SynapticDelay(StateModule):
             return sent.new_zeros(shape)
         start = "Start from `past = layer.reset_mem()`."
         expect(given.shape == shape, self, f"`past` of shape {shape}", shape_of(given), start)
+        expect_real(self, "past", given)
+        expect_as_device(self, "past", given, sent)
         return given
 
     def _arrived(self, x: Tensor, past: Tensor | None) -> Tensor:
         """Return what arrives in each step, and keep what the next one has to know."""
         expect_tensor(self, "x", x)
         expect_real(self, "x", x)
+        for name in self._parameter_names:
+            self._expect_beside(name, x)
+        expect(x.dim() > 0, self, "`x` of shape (time, batch, ...)", "a number")
         sent = x if x.is_floating_point() else x.to(torch.get_default_dtype())
         if self.channels is not None:
             fits = sent.dim() > 2 and sent.shape[2] == self.channels
-            what = f"steps of shape (batch, {self.channels}, ...)"
+            what = f"`x` of steps of shape (batch, {self.channels}, ...)"
             expect(fits, self, what, shape_of(sent[0]) if len(sent) else shape_of(sent))
         past = self._past(past, (self.max_delay, *sent.shape[1:]), sent)
         known = torch.cat([in_dtype(past, sent.dtype), sent])

@@ -7,8 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_count, expect_real, expect_tensor, shape_of
-from snntorch._neurons._values import to_value
+from snntorch._checks import (
+    expect,
+    expect_as_device,
+    expect_real,
+    expect_size,
+    expect_tensor,
+    shape_of,
+)
+from snntorch._neurons._values import not_of_inference, to_value
 
 __all__ = ["GradedSpikes"]
 
@@ -52,11 +59,10 @@ class GradedSpikes(nn.Module):
 
     def __init__(self, size: int, constant_factor: Any = None) -> None:
         super().__init__()
-        expect_count(self, "size", size)
+        expect_size(self, "size", size)
         self.size = size
         weights = torch.rand(size, 1) + 0.5
         if constant_factor is not None:
-            expect_real(self, "constant_factor", constant_factor)
             factor = to_value(self, "constant_factor", constant_factor)
             expect(factor.numel() == 1, self, "one `constant_factor`", shape_of(factor))
             weights = factor.reshape(1, 1).repeat(size, 1)
@@ -66,7 +72,8 @@ class GradedSpikes(nn.Module):
         """Return the spikes, each times the size of its neuron."""
         expect_tensor(self, "x", x)
         expect_real(self, "x", x)
-        shape = shape_of(x)
+        expect_as_device(self, "x", x, self.weights)
+        x, shape = not_of_inference(x), shape_of(x)
         if shape[-1:] == (self.size,):
             return x * self.weights.squeeze(1)
         expect(

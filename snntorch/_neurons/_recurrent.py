@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_flag
+from snntorch._checks import as_sides, expect, expect_flag, expect_size
 from snntorch._kernels.equations import States, in_dtype
 from snntorch._neurons.neurons import LIF
 from snntorch._torch import is_hooked
@@ -57,8 +57,7 @@ class SameConv2d(nn.Conv2d):
     """Convolution that keeps height and width, for kernels of odd and even size."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, bias: bool = True):
-        size = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * 2
-        rows, columns = (int(length) for length in size)
+        rows, columns = as_sides(self, "kernel_size", kernel_size)
         padding = (rows // 2, columns // 2)
         super().__init__(
             in_channels=in_channels,
@@ -97,6 +96,10 @@ class RecurrentLIF(LIF):
             "conv2d_channels": conv2d_channels,
             "kernel_size": kernel_size,
         }
+        for name, value in sizes.items():
+            if value is not None and value is not False:
+                check = as_sides if name == "kernel_size" else expect_size
+                check(self, name, value, 0)
         given = [name for name, value in sizes.items() if value]
         if all_to_all:
             expect(
@@ -138,14 +141,23 @@ class RecurrentLIF(LIF):
         if type(layer) is nn.Linear:
             name, size, got = "linear_features", layer.in_features, shape[-1:]
         elif type(layer) is SameConv2d:
+            image = len(shape) in (3, 4) and 0 not in shape[-2:]
             name, size, got = "conv2d_channels", layer.in_channels, shape[-3:-2]
+            what = f"`input_` of shape (batch, channels, height, width), `{name}` = {size}"
+            expect(image, self, what, f"{tuple(shape)}")
         else:
             return shape
         if got != (size,):
-            what = f"an input that fits `{name}` = {size}, the size of its feedback"
+            what = f"`input_` that fits `{name}` = {size}, the size of its feedback"
             hint = f"Build the neuron with {name}={got[0]}." if got else "Pass a batch."
             expect(False, self, what, f"one of shape {tuple(shape)}", hint)
         return shape
+
+    def _states(self, input_: Any, given: tuple[Any, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        input_, states = super()._states(input_, given)
+        if type(self._modules["recurrent"]) in (nn.Linear, SameConv2d):
+            self._expect_as_weights("input_` and `spk", states[0], "recurrent")
+        return input_, states
 
     def _update(self, input_: Tensor, states: States) -> States:
         spk, *others = states

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from snntorch._checks import expect, expect_tensor, shape_of
+from torch import Tensor
+
+from snntorch._checks import expect, expect_as_weights, expect_real, expect_tensor, shape_of
 from snntorch._neurons.neurons import SpikingNeuron
 
 
 def expect_sequence(
-    owner: object, name: str, value: Any, features: int, batched: bool = True
+    owner: object,
+    name: str,
+    value: Any,
+    features: int,
+    batched: bool = True,
+    weight: Tensor | None = None,
 ) -> None:
     """Raise unless ``value`` is a sequence of at least one step.
 
@@ -19,12 +26,14 @@ def expect_sequence(
         value: What came.
         features: Size that the last dimension has to have.
         batched: ``False`` accepts (time, features) besides (time, batch, features).
+        weight: What it is multiplied by first, if there is such a matrix.
 
     Raises:
-        TypeError: If ``value`` is not a tensor.
+        TypeError: If ``value`` is not a tensor, complex, or not of the dtype of ``weight``.
         ValueError: If it has another shape.
     """
     expect_tensor(owner, name, value)
+    expect_real(owner, name, value)
     got = shape_of(value)
     fits = (len(got) == 3 or (len(got) == 2 and not batched)) and got[-1] == features
     expect(
@@ -34,6 +43,8 @@ def expect_sequence(
         got,
         "Collect the steps with torch.stack(steps); for one step pass step.unsqueeze(0).",
     )
+    if weight is not None:
+        expect_as_weights(owner, name, value, weight)
 
 
 class SequenceNeuron(SpikingNeuron):

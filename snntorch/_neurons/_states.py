@@ -11,22 +11,24 @@ import copy
 import warnings
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 from torch.nn.parallel import DistributedDataParallel
 
-from snntorch._checks import expect, expect_tensor, owner_name, shape_of
+from snntorch._checks import expect, expect_real, expect_tensor, owner_name, shape_of
 from snntorch._neurons._values import ValueModule
 from snntorch._torch import is_jit_traced
-from snntorch.surrogate import on_ipu, why_traceable
+from snntorch.surrogate import on_ipu
 
 
 def _zero_state(input_: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return zeros where the input is, in its dtype."""
-    dtype = input_.dtype if input_.is_floating_point() else torch.get_default_dtype()
-    return torch.zeros(shape, dtype=dtype, device=input_.device)
+    return torch.zeros(shape, dtype=_state_dtype(input_), device=input_.device)
+
+
+def _state_dtype(input_: Tensor) -> torch.dtype:
+    return input_.dtype if input_.is_floating_point() else torch.get_default_dtype()
 
 
 class StateModule(ValueModule):
@@ -50,40 +52,26 @@ class StateModule(ValueModule):
 
     def state_shape(self, input_: Tensor) -> tuple[int, ...]:
         """Return the shape of each state for one step's input: that to which all broadcasts."""
-        shape = input_.shape
+        shape, on_cpu = input_.shape, input_.is_cpu
         buffers = self._buffers
         for name in self._parameter_names:
             value = buffers.get(name)
             if value is None:
                 value = self._value(name)
+            if value.is_cpu is not on_cpu:
+                self._expect_beside(name, input_)
             if value.dim() and value.shape != shape[-value.dim() :]:
                 shape = self._broadcast(name, value, shape)
         return shape
-
-    def _broadcast(self, name: str, value: Tensor, shape: torch.Size) -> torch.Size:
-        try:
-            if why_traceable() is not None:  # torch asks by operations on tensors
-                return torch.Size(np.broadcast_shapes(tuple(map(int, shape)), shape_of(value)))
-            return torch.Size(torch.broadcast_shapes(shape, value.shape))  # type: ignore[no-untyped-call]
-        except (RuntimeError, ValueError):
-            what = f"`{name}` to broadcast with a step of shape {tuple(shape)}"
-            hint = "Give one number for all neurons, or one for each in the last dimension."
-            expect(False, self, what, shape_of(value), hint)
-            raise
-
-    def _expect_no_wider(self, name: str, shape: torch.Size) -> None:
-        """Raise ``ValueError`` unless a number expands to a shape that no number can change."""
-        value = self._value(name)
-        if value.dim():
-            wide = self._broadcast(name, value, shape)
-            expect(wide == shape, self, f"`{name}` to expand to {tuple(shape)}", shape_of(value))
 
     def _states(self, input_: Any, given: tuple[Any, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return a step's input and the complete states to start it from, of one shape."""
         if not isinstance(input_, Tensor):
             expect_tensor(self, "input_", input_)
-        if input_.is_complex():
-            expect(False, self, "a real `input_`", input_.dtype, "Pass its real part.", TypeError)
+        if not input_.is_floating_point():
+            expect_real(self, "input_", input_)
+            if input_.dtype is torch.bool:
+                input_ = input_.to(torch.uint8)  # torch subtracts no truth values
         shape = self.state_shape(input_)
         states = []
         buffers = self._buffers
@@ -96,6 +84,7 @@ class StateModule(ValueModule):
                 self.init_hidden
                 or not isinstance(state, Tensor)
                 or state.shape != shape
+                or state.dtype is not input_.dtype
                 or state.is_cpu is not input_.is_cpu  # a whole device takes time to compare
             ):
                 state = self._fitted(name, state, input_, shape)
@@ -115,6 +104,9 @@ class StateModule(ValueModule):
             TypeError,
         )
         expect_tensor(self, name, state)
+        expect_real(self, name, state)
+        if not state.is_floating_point():
+            state = state.to(_state_dtype(input_))
         if state.numel() == 0:
             return _zero_state(input_, shape)
         if state.numel() == 1 and (state.device.type == "cpu" or not shape):

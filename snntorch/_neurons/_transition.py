@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from snntorch import surrogate
-from snntorch._checks import expect, expect_tensor, shape_of
+from snntorch._checks import expect, expect_count, expect_real, expect_tensor, shape_of
 from snntorch._kernels.equations import States, cleared, dropped, in_dtype
 from snntorch._neurons._adaptation import ADAPT, AdaptiveModule
 
@@ -77,8 +77,16 @@ class Transition(AdaptiveModule):
         return self._over_threshold(self.readout(*states))
 
     def _over_threshold(self, mem: Tensor) -> Tensor:
-        expect_tensor(self, "mem", mem)
         return mem - in_dtype(self._value("threshold"), mem.dtype)
+
+    def _membrane(self, mem: Tensor) -> Tensor:
+        """Return a membrane potential that a user passed, as floating point."""
+        expect_tensor(self, "mem", mem)
+        expect_real(self, "mem", mem)
+        for name in self._excess_names:
+            self._expect_beside(name, mem)
+            self._broadcast(name, self._value(name), mem.shape)
+        return mem if mem.is_floating_point() else mem.to(torch.get_default_dtype())
 
     def subtract(self, drop: Tensor, *states: Tensor) -> States:
         """Return the states with the membrane potential lowered by ``drop``."""
@@ -223,6 +231,7 @@ class Transition(AdaptiveModule):
 
     def fire(self, mem: Tensor) -> Tensor:
         """Return the spikes that the membrane potential ``mem``, quantized, causes."""
+        mem = self._membrane(mem)
         if callable(self.state_quant):
             mem = self.state_quant(mem)
         return self._graded(self._crossing(self._over_threshold(mem), inhibition=False))
@@ -237,11 +246,12 @@ class Transition(AdaptiveModule):
         Raises:
             ValueError: If ``mem`` has another number of samples.
         """
-        expect_tensor(self, "mem", mem)
+        expect_count(self, "batch_size", batch_size, 0)
+        mem = self._membrane(mem)
         got = shape_of(mem)
         expect(got[:1] == (batch_size,), self, f"`mem` of {batch_size} samples", got)
         return self._graded(self._crossing(self._over_threshold(mem), inhibition=True))
 
     def mem_reset(self, mem: Tensor) -> Tensor:
         """Return R: 1 where ``mem`` is above threshold, without gradient."""
-        return surrogate.spikes(self._over_threshold(mem).detach())
+        return surrogate.spikes(self._over_threshold(self._membrane(mem)).detach())

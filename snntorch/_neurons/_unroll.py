@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
+from snntorch._checks import expect, expect_choice, expect_size, expect_tensor, shape_of
 from snntorch._kernels import covers
 from snntorch._kernels.autograd import Call, run
 from snntorch._kernels.backends import COMPILED, PLAIN, backend
@@ -46,14 +46,16 @@ class Sequence(NamedTuple):
         return self.rows[0 if self.is_constant else t]
 
 
-def to_sequence(owner: object, x: Any, num_steps: int | None) -> Sequence:
+def to_sequence(owner: object, x: Any, num_steps: int | None, name: str = "x") -> Sequence:
     """Return an input over time from one that varies, or from one for ``num_steps`` steps."""
-    expect_tensor(owner, "x", x)
+    expect_tensor(owner, name, x)
     if num_steps is not None:
-        expect_count(owner, "num_steps", num_steps)
-        return Sequence(x.unsqueeze(0), num_steps)
+        expect_size(owner, "num_steps", num_steps)
+        return Sequence(x.unsqueeze(0), int(num_steps))
     hint = "Pass (time, batch, ...), or one step's input and `num_steps`."
-    expect(x.dim() > 0 and len(x) > 0, owner, "`x` of at least one time step", shape_of(x), hint)
+    expect(
+        x.dim() > 0 and len(x) > 0, owner, f"`{name}` of at least one time step", shape_of(x), hint
+    )
     # Repeated rows are one, unless each has a gradient of its own
     steps = x.shape[0]
     same = steps > 1 and x.stride(0) == 0 and not x.requires_grad
@@ -153,11 +155,11 @@ def step_from(
     return {**dict(zip(neuron.state_names, new, strict=True)), "spk": spk}, kept
 
 
-def _widened(x: Sequence, shape: torch.Size) -> Sequence:
-    """Return an input whose steps have the shape to which its parameters expand them."""
-    rows = x.rows
+def _like(x: Sequence, step: Tensor) -> Sequence:
+    """Return an input whose steps are as the neuron takes one: of its shape and its dtype."""
+    rows, shape = x.rows.to(step.dtype), step.shape
     if rows.shape[1:] == shape:
-        return x
+        return Sequence(rows, x.steps)
     ones = [1] * (len(shape) + 1 - rows.dim())
     return Sequence(rows.reshape(len(rows), *ones, *rows.shape[1:]).expand(-1, *shape), x.steps)
 
@@ -248,7 +250,7 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     if is_transformed():
         return "a function is transformed"
     first, states = neuron._states(x.at(0), neuron._with_hidden(given))
-    x = _widened(x, first.shape)
+    x = _like(x, first)
     found = equation(neuron, x.rows)
     if found is None:
         own = traced(neuron, first)

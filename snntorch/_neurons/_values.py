@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_flag, expect_real
+from snntorch._checks import expect, expect_as_weights, expect_flag, expect_real, shape_of
 from snntorch._kernels.equations import in_dtype
 from snntorch._torch import is_jit_traced
 from snntorch.surrogate import why_traceable
@@ -80,6 +81,8 @@ class ValueModule(nn.Module):
 
     #: Decay rates, clamped to [0, 1] where they are used.
     decay_names: ClassVar[tuple[str, ...]] = ()
+    #: The parameters that decide what fires, and how large a spike is.
+    _excess_names: ClassVar[tuple[str, ...]] = ("threshold", "graded_spikes_factor")
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,6 +119,45 @@ class ValueModule(nn.Module):
     def _decay(self, name: str) -> Tensor:
         """Return a decay rate, clamped to [0, 1]."""
         return clamped(self._value(name))
+
+    def _broadcast(self, name: str, value: Tensor, shape: torch.Size) -> torch.Size:
+        try:
+            if why_traceable() is not None:  # torch asks by operations on tensors
+                return torch.Size(np.broadcast_shapes(tuple(map(int, shape)), shape_of(value)))
+            return torch.Size(torch.broadcast_shapes(shape, value.shape))  # type: ignore[no-untyped-call]
+        except (RuntimeError, ValueError):
+            what = f"`{name}` to broadcast with a step of shape {tuple(shape)}"
+            hint = "Give one number for all neurons, or one for each in the last dimension."
+            expect(False, self, what, shape_of(value), hint)
+            raise
+
+    def _expect_beside(self, name: str, input_: Tensor) -> None:
+        """Raise ``ValueError`` unless a parameter is where the input is, or a mere number."""
+        value = self._value(name)
+        here, there = input_.device, value.device
+        if there != here and (value.dim() or not value.is_cpu):
+            what, hint = f"`input_` on device {there}, where its `{name}` is", "Move one of them."
+            expect(False, self, what, f"one on {here}", hint)
+
+    def _expect_no_wider(self, name: str, shape: torch.Size, input_: Tensor) -> None:
+        """Raise ``ValueError`` unless a number expands to a shape that no number can change."""
+        self._expect_beside(name, input_)
+        value = self._value(name)
+        if value.dim():
+            wide = self._broadcast(name, value, shape)
+            expect(wide == shape, self, f"`{name}` to expand to {tuple(shape)}", shape_of(value))
+
+    def _expect_as_weights(
+        self, name: str, value: Tensor, layer: str, weight_name: str = "weight"
+    ) -> None:
+        """Raise unless a tensor has dtype and device of the weights of a layer, if it has some."""
+        module = self._modules[layer]
+        weight = None if module is None else module._parameters.get(weight_name)
+        if weight is None:
+            return
+        # a whole device takes time to compare
+        if weight.dtype is not value.dtype or weight.is_cpu is not value.is_cpu:
+            expect_as_weights(self, name, value, weight)
 
     def _shown(self, name: str) -> str:
         """Return a parameter as ``repr`` shows it."""

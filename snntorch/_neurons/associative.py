@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_count
+from snntorch._checks import expect, expect_size, expect_truth
 from snntorch._kernels.scan import linear_scan
 from snntorch._neurons._sequence import SequenceNeuron, expect_sequence
+from snntorch._neurons._values import not_of_inference
 
 __all__ = ["AssociativeLeaky"]
 
@@ -82,10 +83,13 @@ class AssociativeLeaky(SequenceNeuron):
     ) -> None:
         super().__init__(reset_mechanism="none", output=True)
         for name, value in (("in_dim", in_dim), ("d_value", d_value), ("d_key", d_key)):
-            expect_count(self, name, value)
+            expect_size(self, name, value)
+        expect_truth(self, use_q_projection=use_q_projection)
+        if num_spiking_neurons is not None:
+            expect_size(self, "num_spiking_neurons", num_spiking_neurons)
         size = d_value * d_key
         expect(
-            num_spiking_neurons in (None, size),
+            num_spiking_neurons is None or num_spiking_neurons == size,
             self,
             f"`num_spiking_neurons` = d_value * d_key = {size}",
             num_spiking_neurons,
@@ -116,7 +120,7 @@ class AssociativeLeaky(SequenceNeuron):
         Raises:
             ValueError: If ``num_spiking_neurons`` is not a square number.
         """
-        expect_count(cls.__name__, "num_spiking_neurons", num_spiking_neurons)
+        expect_size(cls.__name__, "num_spiking_neurons", num_spiking_neurons)
         side = math.isqrt(num_spiking_neurons)
         expect(
             side**2 == num_spiking_neurons,
@@ -129,7 +133,8 @@ class AssociativeLeaky(SequenceNeuron):
 
     def forward(self, input_: Tensor) -> Any:
         """Run a whole sequence; returns what is read from the memory."""
-        expect_sequence(self, "input_", input_, self.in_dim)
+        expect_sequence(self, "input_", input_, self.in_dim, weight=self.to_v.weight)
+        input_ = not_of_inference(input_)
         decay = torch.sigmoid(self.to_alpha(input_)).unsqueeze(-2)
         written = self.to_v(input_).unsqueeze(-1) * self.to_k(input_).unsqueeze(-2)
         mem = linear_scan(decay, written).flatten(-2)

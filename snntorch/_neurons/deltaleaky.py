@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from snntorch._checks import expect, expect_tensor
+from snntorch._checks import expect
 from snntorch._kernels.equations import States, decayed, in_dtype
 from snntorch._neurons.leaky import Leaky
 
@@ -69,6 +69,7 @@ class DeltaLeaky(Leaky):
     state_names: ClassVar[tuple[str, ...]] = ("mem", "mem_prev")
     # Nothing to reset; released checkpoints say 0 here
     reset_mechanisms: ClassVar[tuple[str, ...]] = ("none",)
+    _excess_names: ClassVar[tuple[str, ...]] = ("delta_threshold", "graded_spikes_factor")
 
     def __init__(self, delta_threshold: Any = 1.0, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("reset_mechanism", "none")
@@ -87,7 +88,6 @@ class DeltaLeaky(Leaky):
         return (mem - mem_prev).abs()
 
     def _over_threshold(self, mem: Tensor) -> Tensor:
-        expect_tensor(self, "mem", mem)
         return mem - in_dtype(self._value("delta_threshold"), mem.dtype)
 
     def forward(
@@ -98,5 +98,7 @@ class DeltaLeaky(Leaky):
     ) -> Any:
         """Run one time step; returns ``spk, (mem, mem_prev)``."""
         states = mem if isinstance(mem, tuple) else (mem, mem_prev)
+        what = "`mem` to be a tensor, or both of (mem, mem_prev)"
+        expect(len(states) == 2, self, what, f"{len(states)} values")
         result = self._advance(input_, *states)
         return (result[0], result[1:]) if isinstance(result, tuple) else result

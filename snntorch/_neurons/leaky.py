@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from snntorch._checks import expect_truth
 from snntorch._kernels.equations import States, decayed
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons.neurons import LIF
@@ -110,6 +111,7 @@ class Leaky(LIF):
             graded_spikes_factor=graded_spikes_factor,
             learn_graded_spikes_factor=learn_graded_spikes_factor,
         )
+        expect_truth(self, reset_delay=reset_delay)
         self.reset_delay = reset_delay
 
     @staticmethod

@@ -10,10 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snntorch import surrogate
-from snntorch._checks import expect, expect_count, expect_number, shape_of
+from snntorch._checks import (
+    expect,
+    expect_number,
+    expect_place,
+    expect_size,
+    expect_truth,
+    shape_of,
+)
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import expect_sequence
-from snntorch._neurons._values import ValueModule, clamped, to_value
+from snntorch._neurons._values import ValueModule, clamped, not_of_inference, to_value
 
 __all__ = ["LeakyParallel"]
 
@@ -104,8 +111,16 @@ class LeakyParallel(ValueModule):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        expect_count(self, "input_size", input_size)
-        expect_count(self, "hidden_size", hidden_size)
+        expect_size(self, "input_size", input_size)
+        expect_size(self, "hidden_size", hidden_size)
+        expect_truth(
+            self,
+            bias=bias,
+            surrogate_disable=surrogate_disable,
+            learn_beta=learn_beta,
+            weight_hh_enable=weight_hh_enable,
+        )
+        expect_place(self, device, dtype)
         expect_number(self, "dropout", dropout)
         expect(0 <= dropout <= 1, self, "`dropout` to be a probability, 0 to 1", dropout)
         expect(
@@ -135,13 +150,13 @@ class LeakyParallel(ValueModule):
             "RNN_RELU",
             input_size,
             hidden_size,
-            bias=bias,
+            bias=bool(bias),
             device=device,
             dtype=dtype,
         )
         self.to(device=device, dtype=dtype)
         weight = self.rnn.all_weights[0][1]
-        weight.requires_grad_(learn_beta)
+        weight.requires_grad_(bool(learn_beta))
         if beta is not None:
             weight.data.copy_(self._value("beta").reshape(-1, 1))
         self._dense = True
@@ -160,9 +175,11 @@ class LeakyParallel(ValueModule):
 
     def forward(self, input_: Tensor) -> Tensor:
         """Run a whole sequence; returns ``spk``."""
-        expect_sequence(self, "input_", input_, self.input_size, batched=False)
         weight_ih, weight_hh, *biases = self.rnn.all_weights[0]
-        current = F.linear(input_, weight_ih, biases[0] + biases[1] if biases else None)
+        expect_sequence(self, "input_", input_, self.input_size, batched=False, weight=weight_ih)
+        current = F.linear(
+            not_of_inference(input_), weight_ih, biases[0] + biases[1] if biases else None
+        )
         recurrent: Tensor = weight_hh if self._dense else self._rates(weight_hh)
         mem = torch.zeros_like(current[0])
         mems = []
@@ -172,6 +189,8 @@ class LeakyParallel(ValueModule):
             mems.append(mem)
         # nn.RNN drops between its layers only, of which there is one
         seen = F.dropout(torch.stack(mems), self.dropout, self.training)
+        for name in self._excess_names:
+            self._expect_no_wider(name, seen.shape, seen)
         excess = seen - self._value("threshold")
         return self._graded(self.spike_grad(excess))
 

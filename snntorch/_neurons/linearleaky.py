@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect_count
+from snntorch._checks import expect_place, expect_size, expect_truth
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import expect_sequence
+from snntorch._neurons._values import not_of_inference
 from snntorch._neurons.stateleaky import StateLeaky
 
 __all__ = ["LinearLeaky"]
@@ -90,8 +91,10 @@ class LinearLeaky(StateLeaky):
         learn_graded_spikes_factor: bool = False,
         kernel_truncation_steps: int | None = None,
     ) -> None:
-        expect_count(self, "in_features", in_features)
-        expect_count(self, "out_features", out_features)
+        expect_size(self, "in_features", in_features)
+        expect_size(self, "out_features", out_features)
+        expect_truth(self, bias=bias)
+        expect_place(self, device, dtype)
         super().__init__(
             beta=beta,
             channels=out_features,
@@ -108,10 +111,10 @@ class LinearLeaky(StateLeaky):
         )
         self.in_features = in_features
         self.out_features = out_features
-        self.linear = nn.Linear(in_features, out_features, bias, device, dtype)
+        self.linear = nn.Linear(in_features, out_features, bool(bias), device, dtype)
         self.to(device=device, dtype=dtype)
 
     def forward(self, input_: Tensor) -> Any:
         """Run a whole sequence; returns ``spk, mem``."""
-        expect_sequence(self, "input_", input_, self.in_features)
-        return super().forward(self.linear(input_))
+        expect_sequence(self, "input_", input_, self.in_features, weight=self.linear.weight)
+        return super().forward(self.linear(not_of_inference(input_)))

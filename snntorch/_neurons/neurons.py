@@ -15,6 +15,8 @@ from snntorch._checks import (
     expect,
     expect_choice,
     expect_flag,
+    expect_tensor,
+    expect_writable,
     owner_name,
 )
 from snntorch._kernels.equations import States
@@ -26,6 +28,7 @@ from snntorch._neurons._instances import WeakList
 from snntorch._neurons._transition import METHODS, Transition
 from snntorch._neurons._unroll import to_sequence, unroll_neuron
 from snntorch._neurons._values import not_of_inference
+from snntorch._torch import is_view
 
 __all__ = ["LIF", "SpikingNeuron"]
 
@@ -241,7 +244,7 @@ class SpikingNeuron(Transition):
         """
         if not states and not self.init_hidden:
             self.reset_mem()
-        return unroll_neuron(self, to_sequence(self, input_, num_steps), states, record)
+        return unroll_neuron(self, to_sequence(self, input_, num_steps, "input_"), states, record)
 
     # --- states: found, stored, moved -------------------------------------------------
 
@@ -264,7 +267,7 @@ class SpikingNeuron(Transition):
         input_, states = self._states(input_, given)
         done = fused_step(self, input_, states)
         if done is None:
-            done = self.transition(input_, *map(not_of_inference, states))
+            done = self.transition(*map(not_of_inference, (input_, *states)))
         spk, states = done
         if states[0] is spk and self.init_hidden:
             # the caller's may be written to, as by a layer that works in place
@@ -315,6 +318,11 @@ class SpikingNeuron(Transition):
     def detach(*args: Tensor) -> None:
         """Detach the tensors from their graphs, in place."""
         for state in args:
+            expect_tensor("detach", "args", state)
+            what, hint = "`args` to be tensors of their own", "Call tensor.detach() of a view."
+            untracked = torch.is_inference_mode_enabled() or state.is_inference()
+            free = untracked or not is_view(state)
+            expect(free, "detach", what, "a view of another", hint)
             state.detach_()
 
     @staticmethod
@@ -322,6 +330,7 @@ class SpikingNeuron(Transition):
         """Set the tensors to zero, in place."""
         with torch.no_grad():
             for state in args:
+                expect_writable("zeros", "args", state)
                 state.zero_()
 
     @property

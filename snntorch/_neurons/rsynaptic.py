@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from snntorch._checks import expect_truth
 from snntorch._kernels.equations import States, decayed
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import RecurrentLIF, RecurrentOneToOne
@@ -103,6 +104,7 @@ class RSynaptic(RecurrentLIF):
             state_quant=state_quant,
             output=output,
         )
+        expect_truth(self, reset_delay=reset_delay)
         self.reset_delay = reset_delay
         # V before alpha, as the state of an optimizer counts parameters in the order of 1.0.0
         self._init_recurrent(

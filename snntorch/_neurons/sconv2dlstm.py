@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from snntorch._checks import expect, expect_count, shape_of
+from snntorch._checks import as_sides, expect, expect_size, expect_truth, shape_of
 from snntorch._kernels.equations import States, gated
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._recurrent import SameConv2d
@@ -98,6 +98,9 @@ class SConv2dLSTM(SpikingNeuron):
             state_quant=state_quant,
             output=output,
         )
+        for name, pool in (("max_pool", max_pool), ("avg_pool", avg_pool)):
+            if pool is not None and pool is not False:
+                as_sides(self, name, pool, 0)
         expect(
             not (max_pool and avg_pool),
             self,
@@ -105,43 +108,54 @@ class SConv2dLSTM(SpikingNeuron):
             f"max_pool={max_pool} and avg_pool={avg_pool}",
             "Leave one of them 0.",
         )
-        expect_count(self, "in_channels", in_channels)
-        expect_count(self, "out_channels", out_channels)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        expect_size(self, "in_channels", in_channels)
+        expect_size(self, "out_channels", out_channels)
+        as_sides(self, "kernel_size", kernel_size)
+        expect_truth(self, bias=bias)
+        self.in_channels = in_channels = int(in_channels)
+        self.out_channels = out_channels = int(out_channels)
         self.kernel_size = kernel_size
         self.max_pool = max_pool
         self.avg_pool = avg_pool
         self.bias = bias
-        self.conv = SameConv2d(in_channels + out_channels, 4 * out_channels, kernel_size, bias)
+        self.conv = SameConv2d(
+            in_channels + out_channels, 4 * out_channels, kernel_size, bool(bias)
+        )
 
     def state_shape(self, input_: Tensor) -> tuple[int, ...]:
         """Return (batch, out_channels, height, width)."""
+        shape = shape_of(input_)
         expect(
-            input_.dim() > 2 and input_.shape[-3] == self.in_channels,
+            len(shape) in (3, 4) and shape[-3] == self.in_channels and 0 not in shape[-2:],
             self,
             f"`input_` of shape (batch, {self.in_channels}, height, width), as `in_channels` says",
-            shape_of(input_),
+            shape,
         )
+        for name in self._parameter_names:
+            self._expect_beside(name, input_)
         return *input_.shape[:-3], self.out_channels, *input_.shape[-2:]
 
     def step(self, input_: Tensor, syn: Tensor, mem: Tensor) -> States:
         """Return the cell and hidden state of one convolutional LSTM step."""
-        gates = self.conv(torch.cat((input_, mem), dim=-3))
+        joined = torch.cat((input_, mem), dim=-3)
+        self._expect_as_weights("input_` and `mem", joined, "conv")
+        gates = self.conv(joined)
         i, f, o, g = gates.split(self.out_channels, dim=-3)
         return gated(i, f, g, o, syn)
 
     def readout(self, *states: Tensor) -> Tensor:
-        """Return the pooled membrane potential."""
-        mem = states[-1]
+        """Return the pooled membrane potential, which the threshold has to fit."""
         size = self.max_pool or self.avg_pool
-        if not size:
-            return mem
+        mem = self._pooled(states[-1], size) if size else states[-1]
+        self._broadcast("threshold", self._value("threshold"), mem.shape)
+        return mem
+
+    def _pooled(self, mem: Tensor, size: Any) -> Tensor:
         rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
         expect(
             rows <= mem.shape[-2] and columns <= mem.shape[-1],
             self,
-            f"an image no smaller than its pooling of ({rows}, {columns})",
+            f"`input_` to be an image no smaller than its pooling of ({rows}, {columns})",
             shape_of(mem),
         )
         return F.max_pool2d(mem, size) if self.max_pool else F.avg_pool2d(mem, size)

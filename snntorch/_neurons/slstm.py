@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_count, shape_of
+from snntorch._checks import expect, expect_size, expect_truth, shape_of
 from snntorch._kernels.equations import States, gated
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons.neurons import SpikingNeuron
@@ -103,25 +103,32 @@ class SLSTM(SpikingNeuron):
             state_quant=state_quant,
             output=output,
         )
-        expect_count(self, "input_size", input_size)
-        expect_count(self, "hidden_size", hidden_size)
+        expect_size(self, "input_size", input_size)
+        expect_size(self, "hidden_size", hidden_size)
+        expect_truth(self, bias=bias)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
-        self.lstm_cell = nn.LSTMCell(input_size, hidden_size, bias=bias)
+        self.lstm_cell = nn.LSTMCell(input_size, hidden_size, bias=bool(bias))
 
     def state_shape(self, input_: Tensor) -> tuple[int, ...]:
         """Return (batch, hidden_size)."""
         expect(
-            input_.shape[-1:] == (self.input_size,),
+            input_.dim() in (1, 2) and input_.shape[-1] == self.input_size,
             self,
             f"`input_` of shape (batch, {self.input_size}), as `input_size` says",
             shape_of(input_),
         )
         shape = torch.Size((*input_.shape[:-1], self.hidden_size))
         for name in self._parameter_names:
-            self._expect_no_wider(name, shape)
+            self._expect_no_wider(name, shape, input_)
         return shape
+
+    def _states(self, input_: Any, given: tuple[Any, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        input_, states = super()._states(input_, given)
+        for name, value in (("input_", input_), ("mem", states[1])):
+            self._expect_as_weights(name, value, "lstm_cell", "weight_ih")
+        return input_, states
 
     def step(self, input_: Tensor, syn: Tensor, mem: Tensor) -> States:
         """Return the cell and hidden state of one LSTM step."""

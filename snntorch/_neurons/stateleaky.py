@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, owner_name, shape_of
+from snntorch._checks import expect, expect_count, expect_size, owner_name, shape_of
 from snntorch._kernels.scan import linear_scan
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import SequenceNeuron, expect_sequence
@@ -116,7 +116,7 @@ class StateLeaky(SequenceNeuron, LIF):
             graded_spikes_factor=graded_spikes_factor,
             learn_graded_spikes_factor=learn_graded_spikes_factor,
         )
-        expect_count(self, "channels", channels)
+        expect_size(self, "channels", channels)
         decay = self._value("beta").detach()
         expect(
             decay.shape in ((), (1,), (channels,)),
@@ -160,6 +160,8 @@ class StateLeaky(SequenceNeuron, LIF):
         if not input_.is_floating_point():
             input_ = input_.to(torch.get_default_dtype())
         mem = self._sum(input_)
+        for name in self._excess_names:
+            self._expect_no_wider(name, mem.shape, mem)
         if callable(self.state_quant):
             mem = self.state_quant(mem)
         return (self.fire(mem), mem) if self.output else mem

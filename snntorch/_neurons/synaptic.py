@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from snntorch._checks import expect_truth
 from snntorch._kernels.equations import States, decayed
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons.neurons import LIF
@@ -96,6 +97,7 @@ class Synaptic(LIF):
             output=output,
         )
         self._register("alpha", alpha, learn_alpha)
+        expect_truth(self, reset_delay=reset_delay)
         self.reset_delay = reset_delay
 
     @staticmethod

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_number, expect_tensor
+from snntorch._checks import expect, expect_module, expect_number, expect_tensor
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._nir.facts import KEY
 from snntorch._nir.layers_out import LAYERS, to_node
@@ -31,11 +32,12 @@ def export(
 ) -> Any:
     """Return the graph of a net; see :func:`snntorch.export_nir.export_to_nir`."""
     nir = load(OWNER)
-    got = type(module).__name__
-    expect(isinstance(module, nn.Module), OWNER, "a torch.nn.Module", got, error=TypeError)
+    expect_module(OWNER, "module", module)
     expect_tensor(OWNER, "sample_data", sample)
     expect_number(OWNER, "dt", dt)
     expect(math.isfinite(dt) and dt > 0, OWNER, "`dt` above 0", dt)
+    several, hint = isinstance(args, (list, tuple)), "Pass [syn, mem], say."
+    expect(several, OWNER, "`model_fwd_args` to be a list", repr(args), hint, TypeError)
     found = trace(module, sample, list(args), name)
     for call in found.calls.values():
         _expect_supported(call)
@@ -82,6 +84,9 @@ def _dimensions(call: Call) -> int | None:
 def _batch(found: Trace, sample: Tensor, ignore: Any) -> int:
     """Return how many of the first dimensions belong to no sample."""
     told = [(call, own) for call in found.calls.values() if (own := _dimensions(call)) is not None]
+    several = isinstance(ignore, (list, tuple)) and all(isinstance(d, Integral) for d in ignore)
+    hint = "Pass [0] for a batch."
+    expect(several, OWNER, "`ignore_dims` to be a list of ints", repr(ignore), hint, TypeError)
     chosen = sorted(int(dim) % max(sample.dim(), 1) for dim in ignore)
     expect(
         chosen == list(range(len(chosen))),

@@ -57,13 +57,15 @@ def read(graph: Any, owner: str) -> Any:
     nir = load(owner)
     if isinstance(graph, (str, Path)):
         if not Path(graph).exists():
-            raise FileNotFoundError(f"{owner} expected a file, but there is no {graph}.")
+            raise FileNotFoundError(
+                f"{owner} expected `graph` to be the name of a file, but there is no {graph}."
+            )
         with _told_of(Path(graph)):
             graph = nir.read(graph, type_check=False)
     expect(
         isinstance(graph, nir.NIRGraph),
         owner,
-        "a nir.NIRGraph, or the name of its file",
+        "`graph` to be a nir.NIRGraph, or the name of its file",
         type(graph).__name__,
         "Pass what export_to_nir or nir.read returned.",
         TypeError,

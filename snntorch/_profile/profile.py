@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from snntorch._checks import expect, expect_count
+from snntorch._checks import expect, expect_count, expect_module
 from snntorch._neurons._states import StateModule
 from snntorch._profile.report import Profile
 from snntorch._profile.watch import Watch
@@ -89,7 +89,7 @@ def profile(
         20.0
     """
     got = type(net).__name__
-    expect(isinstance(net, nn.Module), "profile", "a torch.nn.Module", got, error=TypeError)
+    expect_module("profile", "net", net)
     expect_count("profile", "samples", samples)
     expect(
         run is None or callable(run),

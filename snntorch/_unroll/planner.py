@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_count, expect_flag
+from snntorch._checks import expect, expect_count, expect_flag, expect_module, expect_truth
 from snntorch._layers.delay import SynapticDelay
 from snntorch._neurons._states import StateModule
 from snntorch._neurons._unroll import (
@@ -150,6 +150,7 @@ def _told(fused: Fused, x: Tensor | None) -> str:
 
 def _watched(net: nn.Module, x: Tensor, num_steps: int | None, recompute: bool) -> list[Told]:
     """Return what is done with each stage, and what it keeps, while a copy of a net runs."""
+    expect_truth("plan", recompute=recompute)
     notes: list[Told] = []
     twin, sequence = copy_of(net), to_sequence("plan", x, num_steps)
     with torch.random.fork_rng():
@@ -158,8 +159,7 @@ def _watched(net: nn.Module, x: Tensor, num_steps: int | None, recompute: bool) 
 
 
 def _stages(owner: str, net: nn.Module) -> tuple[Stage, ...]:
-    got = type(net).__name__
-    expect(isinstance(net, nn.Module), owner, "a torch.nn.Module", got, error=TypeError)
+    expect_module(owner, "net", net)
     layers = list(_layers("", net))
     shared = _shared(layers)
     if shared is not None:
@@ -280,6 +280,8 @@ def unroll(
     sequence = to_sequence("unroll", x, num_steps)
     if chunk is not None:
         expect_count("unroll", "chunk", chunk)
+        chunk = int(chunk)
+    expect_truth("unroll", truncate=truncate)
     expect(
         chunk is not None or not truncate,
         "unroll",

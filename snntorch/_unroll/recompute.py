@@ -115,9 +115,14 @@ class Chain:
 def _facts(one: Tensor | nn.Module) -> tuple[object, ...]:
     """Return what changes when a tensor, or what a layer computes with, is written to."""
     if isinstance(one, Tensor):
-        return (one._version,)  # noqa: SLF001 (torch has no other name for it)
+        return (_version(one),)
     held = (*one.parameters(), *one.buffers())
-    return (one.training, *[(id(tensor), tensor._version) for tensor in held])  # noqa: SLF001
+    return (one.training, *[(id(tensor), _version(tensor)) for tensor in held])
+
+
+def _version(tensor: Tensor) -> int | None:
+    """Return what rises when a tensor is written to; one of inference mode has no such number."""
+    return None if tensor.is_inference() else tensor._version  # noqa: SLF001 (it has no other name)
 
 
 class Keeper:

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from snntorch import utils
-from snntorch._checks import expect, shape_of
+from snntorch._checks import as_device, expect, expect_truth, expect_values, shape_of
 from snntorch._unroll.planner import unroll
 from snntorch.backprop._expect import (
-    as_device,
     expect_batches,
     expect_criterion,
     expect_device,
@@ -47,13 +46,18 @@ def train(
     reads = expect_criterion(owner, criterion)
     expect_regularization(owner, regularization)
     expect_steps(owner, num_steps, time_var)
+    expect_truth(owner, time_first=time_first, progress=progress)
     device = as_device(owner, device)
     expect_device(owner, net, device)
     expect_batches(owner, dataloader)
     time_var_targets = bool(getattr(criterion, "time_var_targets", False))
     total, steps = torch.zeros((), device=device), 0
     for batch in _shown(owner, dataloader) if progress else dataloader:
-        data, targets = (values.to(device) for values in expect_pair(owner, batch))
+        pair = expect_pair(owner, batch)
+        for name, values in zip(("data", "targets"), pair, strict=True):
+            if device.type != "meta":
+                expect_values(owner, name, values)
+        data, targets = (values.to(device) for values in pair)
         if time_var:
             data = _over_time(owner, "data", data, num_steps, time_first)
         else:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_choice, expect_count, expect_tensor, shape_of
+from snntorch._checks import (
+    expect,
+    expect_choice,
+    expect_module,
+    expect_size,
+    expect_tensor,
+    expect_truth,
+    shape_of,
+)
 
 
 def expect_learner(owner: str, net: Any, optimizer: Any) -> None:
     """Raise unless there is a network, and what updates its weights."""
-    expect(
-        isinstance(net, nn.Module),
-        owner,
-        "`net` to be a torch.nn.Module",
-        type(net).__name__,
-        error=TypeError,
-    )
+    expect_module(owner, "net", net)
     expect(
         callable(getattr(optimizer, "zero_grad", None)) and hasattr(optimizer, "step"),
         owner,
@@ -44,7 +47,8 @@ def expect_regularization(owner: str, regularization: Any) -> None:
 def expect_steps(owner: str, num_steps: int, time_var: bool) -> None:
     """Raise unless the number of steps is known."""
     if num_steps is not False:
-        expect_count(owner, "num_steps", num_steps)
+        expect_size(owner, "num_steps", num_steps)
+    expect_truth(owner, time_var=time_var)
     expect(
         time_var or num_steps is not False,
         owner,
@@ -57,30 +61,14 @@ def expect_steps(owner: str, num_steps: int, time_var: bool) -> None:
 def expect_batches(owner: str, dataloader: Any) -> None:
     """Raise unless it can be iterated over."""
     expect(
-        any(hasattr(dataloader, name) for name in ("__iter__", "__getitem__")),
+        any(hasattr(dataloader, name) for name in ("__iter__", "__getitem__"))
+        and not isinstance(dataloader, (Tensor, np.ndarray, np.generic, str, bytes)),
         owner,
         "`dataloader` to give batches",
         type(dataloader).__name__,
         "Pass a torch.utils.data.DataLoader, or a list of batches such as [(data, targets)].",
         TypeError,
     )
-
-
-def as_device(owner: str, device: Any) -> torch.device:
-    """Return the device of that name."""
-    try:
-        return torch.device(device)
-    except (RuntimeError, TypeError):
-        named = isinstance(device, str)
-        expect(
-            False,
-            owner,
-            "`device` to be a torch.device or the name of one",
-            repr(device),
-            'Pass "cpu", "cuda", "cuda:1" or "mps", say.',
-            ValueError if named else TypeError,
-        )
-        raise
 
 
 def expect_criterion(owner: str, criterion: Any) -> str:
@@ -127,7 +115,7 @@ def expect_pair(owner: str, batch: Any) -> tuple[Tensor, Tensor]:
         isinstance(batch, (tuple, list)) and len(batch) == 2,
         owner,
         "`dataloader` to give pairs (data, targets)",
-        type(batch).__name__ + (f" of {len(batch)}" if hasattr(batch, "__len__") else ""),
+        type(batch).__name__ + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""),
         "A list of batches does, such as [(data, targets)].",
         TypeError,
     )
@@ -150,7 +138,7 @@ def expect_loss(owner: str, loss: Any) -> None:
     expect(
         loss.requires_grad,
         owner,
-        "a loss with a gradient",
+        "a loss with a gradient from `criterion`",
         "one without",
         "See that parameters require one, and that no neuron has surrogate_disable=True.",
     )

@@ -12,6 +12,7 @@ from snntorch._checks import (
     expect_choice,
     expect_real,
     expect_tensor,
+    expect_values,
     owner_name,
     shape_of,
 )
@@ -64,6 +65,7 @@ class LossFunctions:
         if weight is not None:
             expect_tensor(self, "weight", weight)
             expect_real(self, "weight", weight)
+            expect_values(self, "weight", weight)
             expect(weight.dim() == 1, self, "`weight` of shape (num_classes,)", shape_of(weight))
         self.reduction = reduction
         self.weight = weight

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from types import MethodType
 from typing import Any, TypeAlias, cast, overload
 
@@ -12,7 +13,7 @@ from torch import nn
 from torch.autograd.graph import register_multi_grad_hook
 from torch.utils.hooks import RemovableHandle
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_module
 from snntorch._torch import TreeSpec, tree_flatten, tree_unflatten
 
 Kind: TypeAlias = type[nn.Module] | tuple[type[nn.Module], ...]
@@ -76,15 +77,24 @@ class BaseMonitor:
     def __getitem__(self, key: int) -> Any: ...
     @overload
     def __getitem__(self, key: slice | str) -> list[Any]: ...
-    def __getitem__(self, key: int | slice | str) -> Any:
+    def __getitem__(self, key: Any) -> Any:
         """Return the records of the layer of that name, or ``records[key]``.
 
         Raises:
             KeyError: If no layer of that name is watched.
+            IndexError: If there are fewer records.
+            TypeError: If ``key`` is something else.
         """
         if not isinstance(key, str):
+            place = isinstance(key, (Integral, slice))
+            what = "`key` to be the name of a layer, a number or a slice"
+            expect(place, self, what, repr(key), error=TypeError)
+            if isinstance(key, Integral):
+                kept = len(self.records)
+                what = f"`key` below its {kept} records"
+                expect(-kept <= int(key) < kept, self, what, key, error=IndexError)
             return self.records[key]
-        layers = f"the name of a watched layer, one of {self.monitored_layers}"
+        layers = f"`key` to be the name of a watched layer, one of {self.monitored_layers}"
         expect(key in self.name_records_index, self, layers, repr(key), error=KeyError)
         return [self.records[i] for i in self.name_records_index[key]]
 
@@ -113,7 +123,8 @@ class BaseMonitor:
         self.hooks.clear()
 
     def __del__(self) -> None:
-        self.remove_hooks()
+        if "hooks" in vars(self):  # else a call did not come as far
+            self.remove_hooks()
 
     def __getstate__(self) -> dict[str, Any]:
         # a copy watches nothing: the hooks belong to the original
@@ -121,8 +132,7 @@ class BaseMonitor:
 
     def watch(self, net: nn.Module, instance: Kind | None, function: Function) -> None:
         """Put a hook on every layer in ``net`` that is an ``instance``."""
-        is_net = isinstance(net, nn.Module)
-        expect(is_net, self, "`net` to be a torch.nn.Module", type(net).__name__, error=TypeError)
+        expect_module(self, "net", net)
         instance = type(net) if instance is None else instance
         kinds = instance if isinstance(instance, tuple) else (instance,)
         expect(
@@ -136,7 +146,7 @@ class BaseMonitor:
         expect(
             callable(function),
             self,
-            "a function of what is recorded",
+            "`function_on_...` to be a function of what is recorded",
             repr(function),
             "Pass torch.detach, say, or leave it out.",
             TypeError,

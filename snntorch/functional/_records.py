@@ -11,7 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_real, expect_tensor, shape_of
+from snntorch._checks import (
+    expect,
+    expect_real,
+    expect_size,
+    expect_tensor,
+    expect_truth,
+    expect_values,
+    shape_of,
+)
+from snntorch._neurons._values import not_of_inference
 from snntorch._torch import is_functorch_wrapped
 from snntorch.surrogate import why_traceable
 
@@ -33,9 +42,9 @@ def expect_record(owner: object, name: str, record: Tensor) -> None:
     """Raise unless ``record`` is a tensor of steps, samples and outputs."""
     expect_stacked(owner, name, record)
     expect(
-        record.dim() >= 3 and record.shape[0] > 0,
+        record.dim() >= 3 and record.shape[0] > 0 and record.shape[2] > 0,
         owner,
-        f"`{name}` of shape (time, batch, num_outputs) with at least one step",
+        f"`{name}` of shape (time, batch, num_outputs) with at least one step and one output",
         shape_of(record),
         f"Collect what the net returns at every step and pass torch.stack(list); "
         f"one step alone is `{name}.unsqueeze(0)`.",
@@ -63,8 +72,9 @@ def widened(record: Tensor) -> Tensor:
 
 def expect_population(owner: object, population_code: bool, num_classes: int) -> None:
     """Raise unless population coding, where asked for, comes with a number of classes."""
+    expect_truth(owner, population_code=population_code)
     if population_code:
-        expect_count(owner, "num_classes", num_classes)
+        expect_size(owner, "num_classes", num_classes)
 
 
 def pool(owner: object, record: Tensor, num_classes: int) -> Tensor:
@@ -104,6 +114,8 @@ def class_labels(
         f"`targets` of shape {shape}, one label for each sample",
         shape_of(targets),
     )
+    if device.type != "meta":
+        expect_values(owner, "targets", targets)
     if readable(targets):
         outside = targets[(targets < 0) | (targets >= num_classes)]
         if ignored is not None:
@@ -111,10 +123,11 @@ def class_labels(
         expect(
             outside.numel() == 0,
             owner,
-            f"labels from 0 to {num_classes - 1}, as there are {num_classes} classes",
+            f"`targets` to be labels from 0 to {num_classes - 1}, as there are {num_classes} "
+            "classes",
             f"label {', '.join(map(str, outside[:5].tolist()))}",
         )
-    return targets.to(device=device, dtype=torch.long)
+    return not_of_inference(targets.to(device=device, dtype=torch.long))
 
 
 def labelled(labels: Tensor, num_classes: int, axis: int = 1) -> Tensor:

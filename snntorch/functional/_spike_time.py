@@ -10,12 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from snntorch._checks import (
+    MOST,
     expect,
     expect_count,
     expect_finite,
     expect_number,
     expect_real,
     expect_tensor,
+    expect_truth,
+    expect_values,
     shape_of,
 )
 from snntorch.functional._records import (
@@ -39,6 +42,8 @@ def _plain(times: Any) -> Any:
     """Return what tensors and arrays hold, anything else as it is."""
     if isinstance(times, (list, tuple)):
         return [_plain(time) for time in times]
+    if isinstance(times, Tensor):
+        expect_values("SpikeTime", "on_target and off_target", times)
     return times.tolist() if isinstance(times, (Tensor, np.ndarray)) else times
 
 
@@ -97,6 +102,7 @@ class SpikeTime(nn.Module):
         multi_spike: bool = False,
     ) -> None:
         super().__init__()
+        expect_truth(self, target_is_time=target_is_time, multi_spike=multi_spike)
         on_target, off_target = _plain(on_target), _plain(off_target)
         expect_number(self, "tolerance", tolerance)
         expect(tolerance >= 0, self, "`tolerance` >= 0", tolerance)
@@ -113,6 +119,7 @@ class SpikeTime(nn.Module):
             for name, times in (("on_target", on), ("off_target", off)):
                 for time in times:
                     expect_finite(self, **{name: time})
+                    expect(abs(time) <= MOST, self, f"times of `{name}` up to {MOST}", time)
         self.target_is_time = target_is_time
         self.on_target = on_target
         self.off_target = off_target
@@ -173,7 +180,7 @@ class SpikeTime(nn.Module):
     @staticmethod
     def Tolerance(spk_time: Tensor, target: Tensor, tolerance: float) -> Tensor:
         """Move times less than ``tolerance`` off their target onto it."""
-        return torch.where((spk_time - target).abs() < tolerance, target, spk_time)
+        return torch.where((spk_time - target).abs() < float(tolerance), target, spk_time)
 
     def labels_to_spike_times(self, targets: Tensor, num_outputs: int) -> Tensor:
         """Return the target times that belong to class labels."""
@@ -188,4 +195,4 @@ class SpikeTime(nn.Module):
         """Return several target times per output, (num_spikes, batch, num_outputs)."""
         is_label = labelled(targets, num_outputs)
         times = zip(_several(self.on_target), _several(self.off_target), strict=True)
-        return torch.stack([torch.where(is_label, on, off) for on, off in times])
+        return torch.stack([torch.where(is_label, float(on), float(off)) for on, off in times])

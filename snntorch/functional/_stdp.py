@@ -12,7 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_number, expect_real, expect_tensor, shape_of
+from snntorch._checks import (
+    expect,
+    expect_as_device,
+    expect_number,
+    expect_real,
+    expect_tensor,
+    shape_of,
+)
 from snntorch._torch import conv_padding
 
 Layer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d
@@ -28,6 +35,7 @@ def _expect_layer(
     for spikes, value in (("in_spike", in_spike), ("out_spike", out_spike)):
         expect_tensor(owner, spikes, value)
         expect_real(owner, spikes, value)
+        expect_as_device(owner, spikes, value, layer.weight)
 
 
 def expect_dense(owner: str, fc: Any, in_spike: Any, out_spike: Any) -> None:
@@ -90,6 +98,8 @@ def decayed(owner: str, name: str, trace: Tensor | None, tau: float, new: Tensor
     if trace is None:
         return new.clone()
     expect_tensor(owner, name, trace)
+    expect_real(owner, name, trace)
+    expect_as_device(owner, name, trace, new)
     expect(
         trace.shape == new.shape,
         owner,
@@ -97,7 +107,8 @@ def decayed(owner: str, name: str, trace: Tensor | None, tau: float, new: Tensor
         shape_of(trace),
         "Start a new batch without traces: pass None, or call reset() of the learner.",
     )
-    return trace - trace / tau + new
+    trace = trace.to(new.dtype)
+    return trace - trace / float(tau) + new
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from snntorch._checks import expect, shape_of
+from snntorch._checks import expect, expect_values, shape_of
 from snntorch.functional._records import (
     class_labels,
     expect_population,
@@ -19,6 +19,7 @@ __all__ = ["accuracy_rate", "accuracy_temporal"]
 
 
 def _hit_rate(owner: str, guess: Tensor, targets: Tensor, num_classes: int) -> float:
+    expect_values(owner, "spk_out", guess)
     labels = class_labels(owner, targets, shape_of(guess), num_classes, guess.device)
     expect(labels.numel() > 0, owner, "at least one sample", "an empty batch")
     # NumPy's float, as released: a Python float that also has .item() and .mean()

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from snntorch._checks import expect, expect_choice, expect_finite, expect_tensor
+from snntorch._checks import expect, expect_choice, expect_finite, expect_tensor, expect_truth
 from snntorch.functional._loss import IGNORED, LossFunctions, PopulationLoss
 from snntorch.functional._records import class_labels, labelled
 from snntorch.functional._spike_time import SpikeTime, Times
@@ -235,7 +235,7 @@ class mse_count_loss(PopulationLoss):
             for rate in (self.correct_rate, self.incorrect_rate)
         )
         is_label = labelled(labels, num_classes)
-        error = torch.where(is_label, counts - correct, counts - incorrect)
+        error = torch.where(is_label, counts - float(correct), counts - float(incorrect))
         return self._reduce(self._weigh(error**2, labels, num_classes) / num_steps)
 
 
@@ -283,6 +283,7 @@ class mse_membrane_loss(LossFunctions):
         weight: Tensor | None = None,
     ) -> None:
         expect_finite(self, on_target=on_target, off_target=off_target)
+        expect_truth(self, time_var_targets=time_var_targets)
         self.time_var_targets = bool(time_var_targets)
         self.on_target = on_target
         self.off_target = off_target
@@ -303,8 +304,8 @@ class mse_membrane_loss(LossFunctions):
         num_classes = record.shape[2]
         error = torch.where(
             labelled(labels, num_classes, axis=2),
-            record - self.on_target,
-            record - self.off_target,
+            record - float(self.on_target),
+            record - float(self.off_target),
         )
         squares = self._weigh(error**2, labels, num_classes, axis=2)
         return self._reduce(squares.mean(self.time_axis))
@@ -350,6 +351,7 @@ class mse_temporal_loss(LossFunctions):
         reduction: str = "mean",
         weight: Tensor | None = None,
     ) -> None:
+        expect_truth(self, target_is_time=target_is_time)
         free = weight is None or not target_is_time
         expect(free, self, "no `weight` with target_is_time=True", "one", error=TypeError)
         self.spk_time_fn = SpikeTime(target_is_time, on_target, off_target, tolerance, multi_spike)

@@ -28,7 +28,7 @@ from typing import Any
 
 from torch import nn
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_truth
 from snntorch._docs import shared_arguments
 from snntorch.functional._monitor import BaseMonitor, Function, Hook, Kind, as_is
 
@@ -180,6 +180,7 @@ class AttributeMonitor(BaseMonitor):
             'Name the attribute, such as "mem".',
             TypeError,
         )
+        expect_truth(self, pre_forward=pre_forward)
         self.attribute_name = attribute_name
         self.pre_forward = pre_forward
         if pre_forward:

@@ -8,13 +8,22 @@ level after its update, and gradients pass as though nothing had been rounded.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_number, expect_tensor
+from snntorch._checks import (
+    expect,
+    expect_as_device,
+    expect_count,
+    expect_number,
+    expect_real,
+    expect_tensor,
+    expect_truth,
+)
 from snntorch._torch import is_functorch_active
 
 __all__ = ["StateQuant", "StateQuantizer", "state_quant"]
@@ -64,6 +73,12 @@ class StateQuant(torch.autograd.Function):
     @staticmethod
     def forward(input_: Tensor, levels: Tensor) -> Tensor:
         """Return the level nearest to each element."""
+        for name, value in (("input_", input_), ("levels", levels)):
+            expect_tensor("StateQuant", name, value)
+            expect_real("StateQuant", name, value)
+        fits, what = levels.dim() == 1 and levels.numel() > 0, "`levels` of shape (num_levels)"
+        expect(fits, "StateQuant", what, tuple(levels.shape))
+        expect_as_device("StateQuant", "input_", input_, levels)
         return levels[_search(input_, _boundaries(levels))]
 
     @staticmethod
@@ -90,6 +105,42 @@ class StateQuantizer:
     _kept: dict[Any, tuple[Tensor, Tensor]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    def __post_init__(self) -> None:
+        owner = "state_quant"
+        expect_count(owner, "num_bits", self.num_bits)
+        expect(self.num_bits <= 16, owner, "`num_bits` <= 16", self.num_bits)
+        expect_truth(owner, uniform=self.uniform, thr_centered=self.thr_centered)
+        expect_number(owner, "threshold", self.threshold)
+        expect_number(owner, "lower_limit", self.lower_limit)
+        expect_number(owner, "upper_limit", self.upper_limit)
+        expect(0 < self.threshold < math.inf, owner, "`threshold` > 0", self.threshold)
+        if self.multiplier is not None:
+            expect_number(owner, "multiplier", self.multiplier)
+            valid = 0 < self.multiplier < 1
+            expect(valid, owner, "`multiplier` between 0 and 1", self.multiplier)
+        plain: dict[str, Callable[[Any], Any]] = {
+            "num_bits": int,
+            "uniform": bool,
+            "thr_centered": bool,
+            **dict.fromkeys(("threshold", "lower_limit", "upper_limit"), float),
+            **({} if self.multiplier is None else {"multiplier": float}),
+        }
+        for name, kind in plain.items():  # equal numbers make equal quantizers
+            object.__setattr__(self, name, kind(getattr(self, name)))
+        self._expect_room(owner)
+
+    def _expect_room(self, owner: str) -> None:
+        (low, high), most = self.limits, torch.finfo(torch.float32).max
+        expect(
+            -most <= low < high <= most and (self.uniform or low <= self.centre <= high),
+            owner,
+            "`lower_limit` and `upper_limit` to leave room for the levels on both sides"
+            if self.uniform
+            else f"`lower_limit` and `upper_limit` to keep the centre {self.centre} in range",
+            f"a range from {low} to {high}",
+            "The range is [-threshold * (1 + lower_limit), threshold * (1 + upper_limit)].",
+        )
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -124,7 +175,7 @@ class StateQuantizer:
         expect(
             input_.is_floating_point(),
             "state_quant",
-            "a state of floating-point numbers",
+            "`input_` to be a state of floating-point numbers",
             input_.dtype,
             "Convert it with .float().",
             TypeError,
@@ -135,7 +186,9 @@ class StateQuantizer:
         index = self._even_index(exact) if self.uniform else _search(exact, boundaries)
         # The difference is an exact zero that carries the identity's gradient: as good as an
         # autograd.Function, yet cheaper and open to every transformation of torch.
-        return levels[index].to(input_.dtype) + (input_ - input_.detach())
+        # torch looks into an index without dimensions, which on the meta device has no value
+        level = levels[index] if index.dim() else levels[index.unsqueeze(0)].squeeze(0)
+        return level.to(input_.dtype) + (input_ - input_.detach())
 
     def _even_index(self, x: Tensor) -> Tensor:
         # what a search would find, several times faster on a large layer
@@ -228,35 +281,8 @@ def state_quant(
         >>> state_quant(num_bits=2, uniform=False, upper_limit=0.5).levels()
         tensor([-1.0000,  0.8018,  0.9820,  1.5000])
     """
-    owner = "state_quant"
-    expect_count(owner, "num_bits", num_bits)
-    expect(num_bits <= 16, owner, "`num_bits` <= 16", num_bits)
-    expect_number(owner, "threshold", threshold)
-    expect_number(owner, "lower_limit", lower_limit)
-    expect_number(owner, "upper_limit", upper_limit)
-    expect(0 < threshold < math.inf, owner, "`threshold` > 0", threshold)
-    if multiplier is not None:
-        expect_number(owner, "multiplier", multiplier)
-        expect(0 < multiplier < 1, owner, "`multiplier` between 0 and 1", multiplier)
-        multiplier = float(multiplier)
     quantizer = StateQuantizer(
-        int(num_bits),
-        bool(uniform),
-        bool(thr_centered),
-        float(threshold),
-        float(lower_limit),
-        float(upper_limit),
-        multiplier,
-    )
-    low, high = quantizer.limits
-    expect(
-        -math.inf < low < high < math.inf and (uniform or low <= quantizer.centre <= high),
-        owner,
-        "`lower_limit` and `upper_limit` to leave room for the levels on both sides"
-        if uniform
-        else f"`lower_limit` and `upper_limit` to keep the centre {quantizer.centre} in range",
-        f"a range from {low} to {high}",
-        "The range is [-threshold * (1 + lower_limit), threshold * (1 + upper_limit)].",
+        num_bits, uniform, thr_centered, threshold, lower_limit, upper_limit, multiplier
     )
     quantizer(torch.zeros(0, dtype=torch.float32))  # keeps its tables: constants in a trace
     return quantizer

@@ -54,4 +54,4 @@ class l1_rate_sparsity:
         """Return the price of all spikes in ``spk_out``."""
         expect_stacked(self, "spk_out", spk_out)
         counts = spk_out.to(torch.promote_types(spk_out.dtype, torch.uint8))  # no abs() of bool
-        return self.Lambda * widened(counts).abs().sum()
+        return float(self.Lambda) * widened(counts).abs().sum()

@@ -42,7 +42,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_number
+from snntorch._checks import expect, expect_number, expect_truth
 from snntorch._docs import publish, shared_arguments
 from snntorch.functional._monitor import as_is
 from snntorch.functional._records import spikes_of, widened
@@ -157,6 +157,7 @@ class STDPLearner(nn.Module):
             TypeError: If ``scale`` is no number.
         """
         expect_number(self, "scale", scale)
+        expect_truth(self, on_grad=on_grad)
         inputs, outputs = self.in_spike_monitor[""], self.out_spike_monitor[""]
         expect(
             len(inputs) == len(outputs),
@@ -176,7 +177,7 @@ class STDPLearner(nn.Module):
             total += change
         self.trace_pre, self.trace_post = trace_pre, trace_post
         self._clear_records()
-        total = (total * scale).to(self.synapse.weight.dtype)
+        total = (total * float(scale)).to(self.synapse.weight.dtype)
         if not on_grad:
             return total
         if self.synapse.weight.grad is not None:

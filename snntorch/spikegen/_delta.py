@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_truth
 from snntorch.spikegen._shared import expect_held, finite_values
 
 
@@ -39,6 +39,7 @@ def delta(
         >>> delta(data, threshold=4, off_spike=True)
         tensor([ 0.,  0.,  0.,  0.,  1., -1.,  1., -1.,  1.,  0.,  0.])
     """
+    expect_truth("delta", padding=padding, off_spike=off_spike)
     values = finite_values("delta", "data", data)
     expect(values.dim() > 0, "delta", "`data` of shape (time, ...)", "a number")
     expect_held("delta", values.dtype, threshold=threshold)

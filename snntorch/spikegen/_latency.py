@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect
+from snntorch._checks import MOST, expect, expect_truth
 from snntorch.spikegen._interpolation import latency_interpolate
 from snntorch.spikegen._shared import (
-    MOST,
     checked_span,
     expect_held,
     finite_values,
@@ -68,6 +67,8 @@ def latency(
                 [0., 1., 0.],
                 [0., 0., 1.]])
     """
+    expect_truth("latency", clip=clip, interpolate=interpolate, bypass=bypass)
+    clip = bool(clip)
     values = finite_values("latency", "data", data, 0, 1)
     circuit = (num_steps, threshold, tau, first_spike_time)
     times, below = latency_code(widened(values), *circuit, normalize, linear, epsilon)
@@ -111,6 +112,7 @@ def latency_code(
         >>> latency_code(torch.tensor([0.0, 0.5, 1.0]), tau=4, threshold=0.25, linear=True)
         (tensor([3., 2., 0.]), tensor([ True, False, False]))
     """
+    expect_truth("latency_code", linear=linear)
     circuit = (num_steps, threshold, tau, first_spike_time, normalize)
     if linear:
         return latency_code_linear(data, *circuit), data < threshold

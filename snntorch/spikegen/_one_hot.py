@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_tensor
-from snntorch.spikegen._shared import expect_binary, expect_size, float_dtype
+from snntorch._checks import expect, expect_size, expect_tensor, expect_values
+from snntorch.spikegen._shared import expect_binary, float_dtype
 
 
 def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
@@ -19,10 +19,11 @@ def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
     """
     expect_size("to_one_hot", "num_classes", num_classes)
     expect_tensor("to_one_hot", "targets", targets)
+    expect_values("to_one_hot", "targets", targets)
     expect(targets.dim() == 1, "to_one_hot", "`targets` of shape (batch)", tuple(targets.shape))
     hot = targets.unsqueeze(1) == torch.arange(num_classes, device=targets.device)
     wrong = targets[~hot.any(1)].tolist()
-    what = f"labels 0 to {num_classes - 1} (num_classes={num_classes})"
+    what = f"`targets` to be labels 0 to {num_classes - 1} (num_classes={num_classes})"
     expect(not wrong, "to_one_hot", what, f"label {wrong[0]}" if wrong else "")
     return hot.to(float_dtype(targets))
 
@@ -56,5 +57,5 @@ def from_one_hot(one_hot_label: Tensor) -> Tensor:
     )
     count = one_hot_label.sum(-1).flatten()
     wrong = count[count != 1].tolist()
-    expect(not wrong, "from_one_hot", "a single one in every row", wrong[:1])
+    expect(not wrong, "from_one_hot", "`one_hot_label` with a single one in every row", wrong[:1])
     return one_hot_label.long().argmax(-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_generator
+from snntorch._checks import expect, expect_generator, expect_truth
 from snntorch.spikegen._shared import checked_steps, probabilities
 
 
@@ -50,6 +50,7 @@ def rate(
     probability = probabilities("rate", data, gain, offset)
     steps, first = checked_steps("rate", num_steps, first_spike_time), first_spike_time
     expect_generator("rate", generator)
+    expect_truth("rate", time_var_input=time_var_input)
     expect(data.dim() > 0 or not time_var_input, "rate", "`data` of shape (time, ...)", "a number")
     one = "either `num_steps` or time_var_input=True"
     expect(not steps or not time_var_input, "rate", one, "both", error=TypeError)

@@ -7,16 +7,15 @@ from math import inf, isfinite
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_number, expect_real, expect_tensor
-
-#: Steps, or classes: more are a slip, and would fit into no index or no memory.
-MOST = 2**31 - 1
-
-
-def expect_size(owner: str, name: str, value: int, least: int = 1) -> None:
-    """Raise unless ``value`` is a number of steps or classes."""
-    expect_count(owner, name, value, least)
-    expect(value <= MOST, owner, f"`{name}` <= {MOST}", value)
+from snntorch._checks import (
+    expect,
+    expect_number,
+    expect_real,
+    expect_size,
+    expect_tensor,
+    expect_truth,
+    expect_values,
+)
 
 
 def expect_held(owner: str, dtype: torch.dtype, **values: float) -> None:
@@ -38,6 +37,7 @@ def held_times(owner: str, times: Tensor, dtype: torch.dtype) -> Tensor:
 def expect_binary(owner: str, name: str, value: Tensor) -> None:
     """Raise unless ``value`` is a tensor of zeros and ones."""
     expect_tensor(owner, name, value)
+    expect_values(owner, name, value)
     other = value[(value != 0) & (value != 1)].tolist()
     expect(not other, owner, f"zeros and ones in `{name}`", other[:1])
 
@@ -65,6 +65,7 @@ def _ranged(
     """Return checked data, the least of them and the greatest (0 for none)."""
     expect_tensor(owner, name, data)
     expect_real(owner, name, data)
+    expect_values(owner, name, data)
     values = data.to(float_dtype(data))
     if not values.numel():
         return values, 0.0, 0.0
@@ -106,6 +107,7 @@ def checked_span(
 ) -> int:
     """Check the parameters of a latency code; return the steps after the first spike."""
     steps = checked_steps(owner, num_steps, first)
+    expect_truth(owner, normalize=full)
     expect(not full or steps > 0, owner, "`num_steps` to normalize", "none", error=TypeError)
     expect_held(owner, dtype, threshold=threshold, tau=tau)
     expect(0 < threshold < 1, owner, "a `threshold` between 0 and 1", threshold)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_choice, expect_generator
+from snntorch._checks import expect, expect_choice, expect_generator, expect_size, expect_truth
 from snntorch.spikegen._interpolation import rate_interpolate
 from snntorch.spikegen._latency import latency
 from snntorch.spikegen._one_hot import to_one_hot
-from snntorch.spikegen._shared import checked_steps, expect_held, expect_size, to_levels
+from snntorch.spikegen._shared import checked_steps, expect_held, to_levels
 
 _PATTERNS = ("regular", "uniform", "poisson")
 
@@ -88,6 +90,10 @@ def targets_rate(
     """
     owner, train = "targets_rate", to_one_hot(targets, num_classes)
     checked_steps(owner, num_steps, first_spike_time)
+    for name, value in (("correct_rate", correct_rate), ("incorrect_rate", incorrect_rate)):
+        what = f"`{name}` to be a number"
+        expect(isinstance(value, Real), owner, what, repr(value), error=TypeError)
+    expect_truth(owner, interpolate=interpolate)
     expect_choice(owner, "firing_pattern", firing_pattern, _PATTERNS)
     if num_steps is False:
         static = (first_spike_time, correct_rate, incorrect_rate) == (0, 1, 0)

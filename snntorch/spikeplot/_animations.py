@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_number
+from snntorch._checks import expect, expect_count, expect_finite, expect_truth
 from snntorch._docs import shared_arguments
 from snntorch.spikeplot._saving import FrameAnimation
 from snntorch.spikeplot._style import (
@@ -26,6 +26,8 @@ from snntorch.spikeplot._style import (
     GREY,
     SHADE,
     VERMILLION,
+    as_colour_map,
+    as_list,
     count_steps,
     expect_on,
     label,
@@ -90,6 +92,8 @@ def animator(
     images = to_array("animator", "data", data, "time", "height", "width")
     steps = count_steps("animator", num_steps, len(images))
     expect_on("animator", fig, ax)
+    expect_finite("animator", interval=interval)
+    cmap = as_colour_map("animator", cmap)
     low, high = min(images.min(), 0), max(images.max(), 0)
     picture = ax.imshow(images[0], cmap=cmap, vmin=low, vmax=high)
     ax.axis("off")
@@ -163,10 +167,13 @@ def spike_count(
     steps = count_steps(owner, num_steps, len(spikes))
     neurons = spikes.shape[1]
     expect_on(owner, fig, ax)
+    labels = as_list(owner, "labels", labels)
     expect(len(labels) == neurons, owner, f"`labels` for {neurons} neurons", len(labels))
     expect_count(owner, "interpolate", interpolate)
+    expect_truth(owner, animate=animate, gridshader=gridshader)
+    expect_finite(owner, interval=interval)
     if time_step is not False:
-        expect_number(owner, "time_step", time_step)
+        expect_finite(owner, time_step=time_step)
         expect(time_step > 0, owner, "`time_step` > 0, in s", time_step)
 
     fired = spikes[:steps] != 0

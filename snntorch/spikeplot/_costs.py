@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from snntorch._checks import expect
 from snntorch._profile.energy import EnergyTable
 from snntorch._profile.report import Profile
-from snntorch.spikeplot._style import BLUE, GREY, VERMILLION, own_figure, style
+from snntorch.spikeplot._style import BLUE, GREY, VERMILLION, expect_axes, own_figure, style
 
 #: Units of energy by their size in joules, the largest first.
 _UNITS = {1.0: "J", 1e-3: "mJ", 1e-6: "µJ", 1e-9: "nJ", 1e-12: "pJ"}
@@ -49,9 +49,10 @@ def energy(
     """
     hint = "Pass snn.profile(net, x)."
     is_profile = isinstance(costs, Profile)
-    expect(is_profile, "energy", "a profile", type(costs).__name__, hint, TypeError)
+    expect(is_profile, "energy", "`costs` to be a profile", type(costs).__name__, hint, TypeError)
+    expect_axes("energy", ax)
     layers = [layer for layer in costs.layers if layer.energy(table).total]
-    expect(len(layers) > 0, "energy", "a layer that takes energy", "none")
+    expect(len(layers) > 0, "energy", "`costs` of a layer that takes energy", "none")
     spent = [layer.energy(table) for layer in layers]
     operations = np.array([energy.operations for energy in spent])
     memory = np.array([energy.memory for energy in spent])

@@ -17,6 +17,7 @@ from snntorch.spikeplot._style import (
     BLUE,
     GREY,
     VERMILLION,
+    expect_axes,
     grid_within,
     label,
     own_figure,
@@ -64,6 +65,7 @@ def firing_rates(
         >>> plt.close()
     """
     owner = "firing_rates"
+    expect_axes(owner, ax)
     if isinstance(net, Mapping):
         expect(x is None, owner, "no `x` with recorded spikes", "one", error=TypeError)
         expect(len(net) > 0, owner, "the spikes of at least one layer", "none")
@@ -149,6 +151,8 @@ def summary(
         >>> plt.close(fig)
     """
     owner = "summary"
+    expect_axes(owner, ax)
+    expect_count(owner, "sample", sample, 0)
     x, layers = run(owner, net, x, num_steps, stepwise)
     batch = layers[-1].spikes.shape[1]
     expect(0 <= sample < batch, owner, f"`sample` from 0 to {batch - 1}", sample)

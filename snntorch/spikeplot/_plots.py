@@ -8,16 +8,19 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from torch import Tensor
 
-from snntorch._checks import expect, expect_tensor, shape_of
+from snntorch._checks import as_sides, expect, expect_finite, expect_values, shape_of
+from snntorch._neurons._values import to_value
 from snntorch.spikeplot._style import (
     BLUE,
     GREY,
     VERMILLION,
+    as_list,
+    expect_axes,
+    expect_shown,
     label,
     own_panels,
     style,
@@ -62,7 +65,8 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
         array([[0., 1.], [2., 0.]])
         >>> plt.close(fig)
     """
-    expect_tensor("raster", "data", data)
+    expect_shown("raster", "data", data)
+    expect_axes("raster", ax, needed=True)
     spikes = data.unsqueeze(1) if data.ndim == 1 else data
     expect(
         spikes.ndim == 2 and spikes.numel() > 0,
@@ -153,6 +157,10 @@ def traces(
         >>> plt.close()
     """
     owner = "traces"
+    expect_axes(owner, ax)
+    expect_finite(owner, spk_height=spk_height)
+    if dim is not None:
+        dim = as_sides(owner, "dim", dim, 0)
     values = to_array(owner, "data", data, "time", "neurons").astype(np.float64)
     steps, neurons = values.shape
     spikes = np.zeros_like(values)
@@ -161,14 +169,17 @@ def traces(
         expect(spikes.shape == values.shape, owner, f"`spk` of shape {values.shape}", spikes.shape)
     levels = None
     if threshold is not None:
-        level = torch.as_tensor(threshold).detach().cpu()
+        level = to_value(owner, "threshold", threshold).detach()
+        expect_values(owner, "threshold", level)
+        level = level.cpu()
         fits = shape_of(level) in ((), (1,), (neurons,))
         expect(fits, owner, f"`threshold`: one number or {neurons}", f"shape {shape_of(level)}")
         levels = level.expand(neurons).numpy()
 
     panels = neurons if ax is not None or dim is None else min(neurons, math.prod(dim))
     expect(panels > 0, owner, "`dim` of at least one row and column", dim)
-    names = [f"Neuron {i}" for i in range(panels)] if titles is None else list(titles)
+    names = [f"Neuron {i}" for i in range(panels)]
+    names = names if titles is None else as_list(owner, "titles", titles)
     expect(len(names) >= panels, owner, f"`titles` for {panels} panels", len(names))
 
     def draw(panel: Axes, neuron: int, base: float = 0.0) -> None:

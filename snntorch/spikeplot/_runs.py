@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_count, expect_tensor, shape_of
+from snntorch._checks import expect, expect_module, expect_size, expect_truth, shape_of
 from snntorch._neurons._values import ValueModule
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch.functional._records import spikes_of
 from snntorch.functional.probe import AttributeMonitor, OutputMonitor
+from snntorch.spikeplot._style import expect_shown
 from snntorch.utils import reset
 
 
@@ -35,10 +36,12 @@ def run(
     Returns:
         The input, (time, batch, ...), and what the layers did, in the order they ran.
     """
-    expect(isinstance(net, nn.Module), owner, "a torch.nn.Module", repr(net), error=TypeError)
-    expect_tensor(owner, "x", x)
+    expect_module(owner, "net", net)
+    expect_shown(owner, "x", x)
+    if stepwise is not None:
+        expect_truth(owner, stepwise=stepwise)
     if num_steps is not None:
-        expect_count(owner, "num_steps", num_steps)
+        expect_size(owner, "num_steps", num_steps)
     net = copy.deepcopy(net).eval()
     neurons = {
         name: module

@@ -22,7 +22,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from PIL import Image
 
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_finite, expect_truth
 
 #: Seconds of saving after which a progress bar shows up.
 _PATIENCE = 2
@@ -93,6 +93,7 @@ def _drawn_once(fig: Figure) -> Generator[None, None, None]:
 
 def _progress_bar(owner: str, frames: int, progress: bool | None) -> Callable[[Any], Any]:
     """Return what wraps frames in a progress bar: ``tqdm``, or nothing."""
+    expect_truth(owner, progress=progress)
     if progress is not False:
         try:
             with warnings.catch_warnings():
@@ -148,11 +149,16 @@ def save_animation(
         >>> plt.close(fig)
     """
     owner = "save_animation"
+    expect(isinstance(path, (str, Path)), owner, "`path` to be a path", repr(path), error=TypeError)
     path = Path(path)
+    for name, value, least in (("fps", fps, 0.01), ("dpi", dpi, 1)):
+        if value is not None:
+            expect_finite(owner, **{name: value})
+            expect(value >= least, owner, f"`{name}` of at least {least}", value)
     expect(
         isinstance(anim, Animation),
         owner,
-        "an animation",
+        "`anim` to be an animation",
         type(anim).__name__,
         "Pass what animator(...) or spike_count(..., animate=True) returned.",
         TypeError,

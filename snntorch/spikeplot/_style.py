@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.gridspec import GridSpecBase
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_tensor, shape_of
+from snntorch._checks import (
+    expect,
+    expect_count,
+    expect_real,
+    expect_tensor,
+    expect_values,
+    shape_of,
+)
 
 # Okabe and Ito's colours: told apart with any kind of colour blindness, and in print
 BLUE, VERMILLION, *_ = PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -71,8 +81,18 @@ def own_figure(width: float, height: float) -> Figure:
     return fig
 
 
+def expect_axes(owner: str, ax: Any, needed: bool = False) -> None:
+    """Raise ``TypeError`` unless there are axes to draw on, or None where they can be made."""
+    what, hint = "`ax` to be axes of matplotlib", "Make them with fig, ax = plt.subplots()."
+    fits = isinstance(ax, Axes) or (ax is None and not needed)
+    expect(fits, owner, what, repr(ax), hint, TypeError)
+
+
 def expect_on(owner: str, fig: Figure, ax: Axes) -> None:
-    """Raise ``ValueError`` unless ``ax`` is on ``fig``."""
+    """Raise unless ``ax`` is on ``fig``."""
+    what, hint = "`fig` to be a figure of matplotlib", "Make it with fig, ax = plt.subplots()."
+    expect(isinstance(fig, FigureBase), owner, what, repr(fig), hint, TypeError)
+    expect_axes(owner, ax, needed=True)
     expect(
         ax in fig.axes,
         owner,
@@ -146,6 +166,34 @@ def whole_numbers(axis: Any) -> None:
         locator.set_params(integer=True)
 
 
+def expect_shown(owner: str, name: str, data: Tensor) -> None:
+    """Raise unless there is a tensor of real numbers to show."""
+    expect_tensor(owner, name, data)
+    expect_real(owner, name, data)
+    expect_values(owner, name, data)
+
+
+def as_colour_map(owner: str, cmap: Any) -> Colormap:
+    """Return the colour map of that name."""
+    named = cmap is None or (isinstance(cmap, str) and cmap in mpl.colormaps)
+    expect(
+        named or isinstance(cmap, Colormap),
+        owner,
+        "`cmap` to be a colour map of matplotlib, or the name of one",
+        repr(cmap),
+        'Pass "viridis", say; list(matplotlib.colormaps) has them all.',
+        ValueError if isinstance(cmap, str) else TypeError,
+    )
+    return mpl.colormaps.get_cmap(cmap) if named else cmap
+
+
+def as_list(owner: str, name: str, names: Any) -> list[Any]:
+    """Return a sequence of names, or of functions."""
+    several = isinstance(names, Iterable) and not isinstance(names, (str, bytes, Tensor))
+    expect(several, owner, f"`{name}` to be a list", repr(names), error=TypeError)
+    return list(names)
+
+
 def to_array(owner: str, name: str, data: Tensor, *shape: str) -> np.ndarray[Any, Any]:
     """Return a non-empty tensor as an array of floats, after checking its dimensions.
 
@@ -155,7 +203,7 @@ def to_array(owner: str, name: str, data: Tensor, *shape: str) -> np.ndarray[Any
         data: The tensor.
         *shape: Names of the dimensions it has to have.
     """
-    expect_tensor(owner, name, data)
+    expect_shown(owner, name, data)
     expect(
         data.ndim == len(shape) and data.numel() > 0,
         owner,

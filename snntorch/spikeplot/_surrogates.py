@@ -14,11 +14,13 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from snntorch import surrogate
-from snntorch._checks import expect
+from snntorch._checks import expect, expect_finite
 from snntorch.spikeplot._style import (
     BLUE,
     GREY,
     PALETTE,
+    as_list,
+    expect_axes,
     label,
     own_panels,
     style,
@@ -64,12 +66,24 @@ def surrogate_gradients(
         >>> plt.close()
     """
     owner = "surrogate_gradients"
-    functions = _all_surrogates() if surrogates is None else list(surrogates)
-    expect(len(functions) > 0, owner, "at least one surrogate", "none")
+    expect_axes(owner, ax)
+    expect_finite(owner, limit=limit)
+    given = surrogates is not None
+    functions = as_list(owner, "surrogates", surrogates) if given else _all_surrogates()
+    expect(len(functions) > 0, owner, "at least one of `surrogates`", "none")
     for function in functions:
         hint = "Pass what a factory returns, such as surrogate.atan()."
-        expect(callable(function), owner, "functions", repr(function), hint, TypeError)
-    names = [getattr(f, "__qualname__", repr(f)) for f in functions] if titles is None else titles
+        expect(
+            callable(function),
+            owner,
+            "`surrogates` to be functions",
+            repr(function),
+            hint,
+            TypeError,
+        )
+    names = [getattr(f, "__qualname__", repr(f)) for f in functions]
+    if titles is not None:
+        names = as_list(owner, "titles", titles)
     expect(len(names) == len(functions), owner, f"{len(functions)} `titles`", len(names))
     expect(limit > 0, owner, "`limit` > 0", limit)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from snntorch._checks import expect, expect_tensor, shape_of
+from snntorch._checks import as_sides, expect, expect_truth, shape_of
 from snntorch.spikeplot._style import (
+    as_colour_map,
+    expect_axes,
+    expect_shown,
     grid_for,
     label,
     own_figure,
@@ -65,7 +67,12 @@ def weights(
         >>> plt.close()
     """
     owner = "weights"
-    expect_tensor(owner, "data", data)
+    expect_shown(owner, "data", data)
+    expect_axes(owner, ax)
+    expect_truth(owner, colorbar=colorbar)
+    cmap = as_colour_map(owner, cmap)
+    shape = None if shape is None else as_sides(owner, "shape", shape)
+    dim = None if dim is None else as_sides(owner, "dim", dim)
     layouts = "(neurons, inputs), (neurons, height, width) or (out, in, height, width)"
     fits = 2 <= data.ndim <= 4 and data.numel() > 0
     expect(fits, owner, f"`data` of shape {layouts}", shape_of(data))
@@ -98,7 +105,7 @@ def weights(
         limit = float(np.nanmax(np.abs(values))) or 1.0
         image = ax.imshow(
             values,
-            cmap=mpl.colormaps.get_cmap(cmap).with_extremes(bad="0.8"),
+            cmap=cmap.with_extremes(bad="0.8"),
             vmin=-limit,
             vmax=limit,
             interpolation="nearest",

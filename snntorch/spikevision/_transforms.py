@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snntorch._checks import expect, expect_count
+from snntorch._checks import expect, expect_size
 
 __all__ = ["ToCountFrame"]
+
+
+def expect_sizes(owner: str, size: Any) -> None:
+    """Raise unless ``size`` has a number of addresses for each dimension."""
+    several = isinstance(size, (tuple, list, np.ndarray))
+    expect(several, owner, "`size` to be a tuple of ints", repr(size), error=TypeError)
+    for length in size:
+        expect_size(owner, "size", length)
 
 
 class ToCountFrame:
@@ -42,9 +50,8 @@ class ToCountFrame:
     """
 
     def __init__(self, T: int, size: Sequence[int]) -> None:
-        expect_count("ToCountFrame", "T", T)
-        for length in size:
-            expect_count("ToCountFrame", "size", length)
+        expect_size("ToCountFrame", "T", T)
+        expect_sizes("ToCountFrame", size)
         self.T, self.size = T, tuple(size)
 
     def __call__(self, events: NDArray[Any]) -> NDArray[np.float32]:
@@ -53,7 +60,7 @@ class ToCountFrame:
         expect(
             events.ndim == 2 and events.shape[1] == columns,
             self,
-            f"events of shape (events, {columns})",
+            f"`events` of shape (events, {columns})",
             events.shape,
             "Pass the time step and the address of each event as one row.",
         )
@@ -63,7 +70,7 @@ class ToCountFrame:
             expect(
                 not outside.size,
                 self,
-                f"addresses from 0 to {length - 1} in column {column}",
+                f"`events` of addresses from 0 to {length - 1} in column {column}",
                 outside[:1],
                 "Pass the size of the sensor.",
             )

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snntorch._checks import expect, expect_count
+from snntorch._checks import expect, expect_count, expect_size
 from snntorch.spikevision._tonic import deprecate
-from snntorch.spikevision._transforms import ToCountFrame
+from snntorch.spikevision._transforms import ToCountFrame, expect_sizes
 
 __all__ = ["chunk_evs_pol_dvs", "frame_evs"]
 
@@ -50,6 +50,7 @@ def chunk_evs_pol_dvs(
         TypeError: If a number is no whole one.
     """
     deprecate("events_timeslices.chunk_evs_pol_dvs", REPLACEMENT)
+    expect_sizes("chunk_evs_pol_dvs", size)
     column, row, polarity = _columns("chunk_evs_pol_dvs", addrs, 3).T
     polarity_first = np.stack([polarity, column, row], axis=1)
     return _count("chunk_evs_pol_dvs", times, polarity_first, deltat, chunk_size, size)
@@ -91,12 +92,28 @@ def frame_evs(
     deprecate("events_timeslices.frame_evs", REPLACEMENT)
     expect_count("frame_evs", "deltat", deltat)
     expect_count("frame_evs", "duration", duration)
+    expect_sizes("frame_evs", size)
     addresses = _columns("frame_evs", addrs, len(size))
     return _count("frame_evs", times, addresses, deltat, -(-duration // deltat), size)
 
 
+def as_events(owner: str, name: str, values: Any) -> NDArray[Any]:
+    """Return numbers of events as an array, after checking that they are some, and finite."""
+    try:
+        found = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):  # of rows that differ in length, say
+        found = np.asarray(None)
+    if found.dtype == bool:
+        found = found.astype(np.int64)
+    real = found.dtype.kind in "iuf"
+    what, hint = f"`{name}` to be an array of numbers", "Convert it with np.asarray(...)."
+    expect(real, owner, what, type(values).__name__, hint, TypeError)
+    expect(bool(np.isfinite(found).all()), owner, f"finite `{name}`", "nan or inf")
+    return found
+
+
 def _columns(owner: str, addrs: Any, columns: int) -> NDArray[np.int64]:
-    addresses = np.asarray(addrs, np.int64)
+    addresses = as_events(owner, "addrs", addrs).astype(np.int64)
     expect(
         addresses.ndim == 2 and addresses.shape[1] == columns,
         owner,
@@ -115,13 +132,13 @@ def _count(
     size: Sequence[int],
 ) -> NDArray[np.float32]:
     expect_count(owner, "deltat", deltat)
-    expect_count(owner, "chunk_size", steps)
-    times = np.asarray(times)
+    expect_size(owner, "chunk_size", steps)
+    times = as_events(owner, "times", times)
     expect(
         times.shape == addresses.shape[:1],
         owner,
         f"`times` of shape {addresses.shape[:1]}, as `addrs`",
         times.shape,
     )
-    step = (times - times[:1]) // deltat
+    step = (times - times[:1]) // np.int64(min(deltat, 2**63 - 1))
     return ToCountFrame(steps, size)(np.column_stack([step, addresses]))

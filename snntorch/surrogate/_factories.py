@@ -185,13 +185,6 @@ def custom_surrogate(custom_surrogate_function: Callable[..., Tensor]) -> Surrog
         >>> x.grad
         tensor([1., 0.])
     """
-    expect(
-        callable(custom_surrogate_function),
-        "custom_surrogate",
-        "a function f(input_, grad_input, spikes)",
-        repr(custom_surrogate_function),
-        error=TypeError,
-    )
     return SurrogateGradient(
         "custom_surrogate", functions.CustomSurrogate, (custom_surrogate_function,)
     )

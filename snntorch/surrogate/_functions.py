@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_tensor
+from snntorch._checks import expect, expect_finite, expect_real, expect_tensor
 from snntorch._torch import PLAIN, is_functorch_active, is_jit_traced
 from snntorch.surrogate._traceable import finite, why_traceable
 
@@ -17,6 +17,24 @@ from snntorch.surrogate._traceable import finite, why_traceable
 def spikes(x: Tensor) -> Tensor:
     """Return H(x), the Heaviside step with H(0) = 0, in the dtype of ``x``."""
     return (x > 0).to(x.dtype)
+
+
+#: The largest whole number that torch computes with.
+_LARGEST = 2**63 - 1
+
+
+def in_reach(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return parameters, those beyond the whole numbers of torch as floats."""
+    return tuple(
+        float(value) if isinstance(value, int) and abs(value) > _LARGEST else value
+        for value in values
+    )
+
+
+def expect_real_tensor(owner: str, x: Any) -> None:
+    """Raise ``TypeError`` unless ``x`` is a tensor of real numbers."""
+    expect_tensor(owner, "x", x)
+    expect_real(owner, "x", x)
 
 
 class SurrogateFunction(torch.autograd.Function):
@@ -35,7 +53,29 @@ class SurrogateFunction(torch.autograd.Function):
     @staticmethod
     def gradient(x: Tensor, grad: Tensor, *parameters: Any) -> Tensor:
         """Return dL/dx from ``grad`` = dL/dS."""
-        raise TypeError("A surrogate has to define `gradient(x, grad, *parameters)`.")
+        raise TypeError(
+            "SurrogateFunction expected a subclass with a `gradient(x, grad, *parameters)`, but "
+            "got none.\nUse a surrogate such as surrogate.fast_sigmoid(), or write one."
+        )
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Return the gradients; each subclass has its own."""
+        return SurrogateFunction.gradient(*ctx.saved_tensors, grad)
+
+    @classmethod
+    def expect_parameters(cls, owner: object, given: tuple[Any, ...]) -> None:
+        """Raise unless all parameters are finite numbers, or tensors."""
+        for name, value in zip(cls.parameters, given, strict=False):
+            if not isinstance(value, Tensor):
+                expect_finite(owner, **{name: value})
+
+    @staticmethod
+    def _is_known(value: Any) -> bool:
+        """Return whether a parameter is a tensor, or a number that torch can take."""
+        if isinstance(value, int):
+            return -_LARGEST <= value <= _LARGEST
+        return isinstance(value, (float, Tensor))
 
     @classmethod
     def primitive(cls, x: Tensor, *parameters: Any) -> Tensor:
@@ -61,8 +101,13 @@ class SurrogateFunction(torch.autograd.Function):
             f"{len(given)} values",
             error=TypeError,
         )
-        if not isinstance(x, Tensor):
-            expect_tensor(cls.__name__, "x", x)
+        if not isinstance(x, Tensor) or x.is_complex():
+            expect_real_tensor(cls.__name__, x)
+        for value in given:
+            if not cls._is_known(value):
+                cls.expect_parameters(cls.__name__, given)
+                given = in_reach(given)
+                break
         if why_traceable() is not None:
             return cls._differentiable(x, *cls._complete(given))
         if is_jit_traced():
@@ -275,11 +320,23 @@ class CustomSurrogate(SurrogateFunction):
     """dL/dx by a function of the user's. See :func:`custom_surrogate`."""
 
     parameters: ClassVar[dict[str, Any]] = {"custom_surrogate_function": None}
+
+    @staticmethod
+    def _is_known(value: Any) -> bool:
+        return callable(value)
+
     _no_primitive = "its gradient is a function of yours"
 
     @staticmethod
     def gradient(x: Tensor, grad: Tensor, function: Callable[..., Tensor]) -> Tensor:
         return function(x, grad, spikes(x))
+
+    @classmethod
+    def expect_parameters(cls, owner: object, given: tuple[Any, ...]) -> None:
+        """Raise unless it is a function."""
+        for value in given:
+            what = "`custom_surrogate_function` to be a function f(input_, grad_input, spikes)"
+            expect(callable(value), owner, what, repr(value), error=TypeError)
 
 
 def _odd(x: Tensor, left: Callable[[Tensor], Tensor]) -> Tensor:

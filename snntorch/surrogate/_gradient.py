@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect_finite
+from snntorch._checks import expect, expect_truth
 from snntorch.surrogate import _functions
 from snntorch.surrogate._traceable import on_ipu
 
@@ -43,17 +43,32 @@ class SurrogateGradient:
     as_text: str = field(init=False, compare=False)  # what an operator is told
 
     def __post_init__(self) -> None:
-        name = self.function.__name__
-        if self.function is not _functions.CustomSurrogate:
-            for parameter, value in zip(self.function.parameters, self.values, strict=False):
-                if not isinstance(value, Tensor):
-                    expect_finite(self.name, **{parameter: value})
-        known = vars(_functions).get(name) is self.function
+        owner, known = type(self).__name__, _functions.SurrogateFunction
+        expect(
+            isinstance(self.function, type) and issubclass(self.function, known),
+            owner,
+            "`function` to be a subclass of surrogate.SurrogateFunction",
+            repr(self.function),
+            "Call a factory instead, such as surrogate.fast_sigmoid().",
+            TypeError,
+        )
+        name, parameters = self.function.__name__, tuple(self.function.parameters)
+        expect(
+            isinstance(self.values, tuple) and len(self.values) <= len(parameters),
+            owner,
+            f"`values` to be a tuple of {parameters}",
+            repr(self.values),
+            error=TypeError,
+        )
+        self.function.expect_parameters(self.name, self.values)
+        object.__setattr__(self, "values", _functions.in_reach(self.values))
+        expect_truth(owner, is_default=self.is_default)
+        is_ours = vars(_functions).get(name) is self.function
         numbers = [value for value in self.values if isinstance(value, (int, float))]
         facts = {
             "function_name": name,
             "fires_by_heaviside": self.function.forward is _functions.SurrogateFunction.forward,
-            "has_kernel_name": known and len(numbers) == len(self.values),
+            "has_kernel_name": is_ours and len(numbers) == len(self.values),
             "as_text": " ".join([name, *(str(float(number)) for number in numbers)]),
         }
         for fact, value in facts.items():
@@ -67,8 +82,10 @@ class SurrogateGradient:
 
     def derivative(self, x: Tensor) -> Tensor:
         """Return dS/dx at ``x``, the quantity plots of surrogates show."""
+        _functions.expect_real_tensor(self.name, x)
+        x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
         return self.function.gradient(x, torch.ones_like(x), *self.values)
 
     def __repr__(self) -> str:
-        named = zip(self.function.parameters, self.values, strict=True)
+        named = zip(self.function.parameters, self.values, strict=False)
         return f"{self.name}({', '.join(f'{k}={v}' for k, v in named)})"

@@ -739,6 +739,32 @@ CALLING = {
 }
 
 
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: SF.ce_rate_loss(weight=torch.ones(6, device="meta")), ValueError, "with values"),
+        (lambda: SF.ce_rate_loss(population_code=SPK), TypeError, "`population_code` to be True"),
+        (lambda: SF.mse_membrane_loss(time_var_targets=SPK), TypeError, "`time_var_targets` to be"),
+        (lambda: SF.SpikeTime(multi_spike=SPK), TypeError, "`multi_spike` to be True or False"),
+        (lambda: SF.SpikeTime(on_target=1e300), ValueError, "times of `on_target` up to"),
+        (lambda: SF.SpikeTime(on_target=SPK.to("meta")), ValueError, "with values"),
+        (lambda: SF.ce_rate_loss()(SPK, LABELS.to("meta")), ValueError, "`targets` with values"),
+        (lambda: SF.ce_rate_loss()(SPK[..., :0], LABELS), ValueError, "one output"),
+    ],
+)
+def test_what_torch_would_trip_over(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_whole_numbers_beyond_those_of_torch():
+    """Python's have no end; as floats they are numbers as others."""
+    high = SF.mse_membrane_loss(on_target=2**70)(SPK, LABELS)
+    assert high == SF.mse_membrane_loss(on_target=2.0**70)(SPK, LABELS)
+    assert SF.l1_rate_sparsity(2**70)(SPK) == SF.l1_rate_sparsity(2.0**70)(SPK)
+    assert SF.SpikeTime(tolerance=2**70)(SPK, LABELS)[0].shape == (2, 6)
+
+
 @pytest.mark.parametrize("record, targets, error, message", CALLING.values(), ids=CALLING)
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 def test_wrong_record_or_targets(loss, record, targets, error, message):

@@ -492,6 +492,25 @@ def test_a_monitor_of_ones_own() -> None:
     assert monitor.monitored_layers == ["0", "2.0"]
 
 
+@pytest.mark.parametrize(
+    ("key", "error", "message"),
+    [
+        (1.5, TypeError, "`key` to be the name of a layer, a number or a slice, but got 1.5"),
+        (3, IndexError, "`key` below its 0 records, but got 3"),
+    ],
+)
+def test_wrong_key(key: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        probe.OutputMonitor(make_net())[key]
+
+
+def test_a_call_that_fails_leaves_nothing_to_complain() -> None:
+    """Python would print what goes wrong while the monitor is dropped."""
+    with pytest.raises(TypeError):
+        probe.OutputMonitor()  # type: ignore[call-arg]
+    gc.collect()
+
+
 # -- wrong arguments
 
 

@@ -334,6 +334,8 @@ def test_a_neuron_with_a_quantizer():
 # -- wrong input
 
 WRONG = [
+    ({"uniform": torch.ones(2)}, TypeError, "`uniform` to be True or False"),
+    ({"lower_limit": 1e300}, ValueError, "leave room for the levels"),
     ({"num_bits": 0}, ValueError, "`num_bits` >= 1, but got 0"),
     ({"num_bits": 17}, ValueError, "`num_bits` <= 16, but got 17"),
     ({"num_bits": 4.0}, TypeError, "`num_bits` to be an int, but got 4.0"),
@@ -357,6 +359,26 @@ WRONG = [
         "keep the centre 0.0 in range, but got a range from 0.5 to 1.2",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    "state, levels, error, message",
+    [
+        ([1.0], torch.ones(2), TypeError, "`input_` to be a torch.Tensor"),
+        (torch.ones(2), 1.0, TypeError, "`levels` to be a torch.Tensor"),
+        (torch.ones(2), torch.ones(2, 2), ValueError, r"`levels` of shape \(num_levels\)"),
+        (torch.ones(2), torch.ones(0), ValueError, r"`levels` of shape \(num_levels\)"),
+        (torch.ones(2) * 1j, torch.ones(2), TypeError, "a real `input_`"),
+    ],
+)
+def test_wrong_levels(state, levels, error, message):
+    with pytest.raises(error, match=f"StateQuant expected .*{message}"):
+        quant.StateQuant.apply(state, levels)
+
+
+def test_the_class_checks_as_its_factory():
+    with pytest.raises(TypeError, match="`num_bits` to be an int"):
+        quant.StateQuantizer("4", True, True, 1.0, 0.0, 0.2, None)
 
 
 @pytest.mark.parametrize("kw, error, message", WRONG)

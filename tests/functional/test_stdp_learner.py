@@ -609,6 +609,8 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
      r"`out_spike` of shape \(3, .*as the layer returns, but got \(1, 3\)"),
     ({"trace_pre": torch.ones(1)}, ValueError, r"`trace_pre` of shape .*got \(1,\).\n.*reset\(\)"),
     ({"trace_post": torch.ones(2, 2)}, ValueError, r"`trace_post` of shape .*but got \(2, 2\)"),
+    ({"in_spike": torch.ones(2, device="meta")}, ValueError, "`in_spike` on device cpu"),
+    ({"trace_pre": torch.ones(2) * 1j}, TypeError, "a real `trace_pre`"),
     ({"trace_pre": 0.0}, TypeError, "`trace_pre` to be a torch.Tensor, but got float"),
     ({"tau_pre": 0.5}, ValueError, "`tau_pre` of at least 1 time step, but got 0.5"),
     ({"tau_post": -1}, ValueError, "`tau_post` of at least 1 time step, but got -1"),

@@ -169,6 +169,160 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         "`threshold`",
     ),
+    "reset as an array": (
+        lambda: snn.Leaky(0.9, reset_mechanism=np.ones(2)),  # type: ignore[arg-type]
+        ValueError,
+        "`reset_mechanism` to be one of",
+    ),
+    "delay as a tensor": (
+        lambda: snn.Leaky(0.9, reset_delay=torch.ones(2)),  # type: ignore[arg-type]
+        TypeError,
+        "`reset_delay` to be True or False",
+    ),
+    "features as a tensor": (
+        lambda: snn.RLeaky(0.9, linear_features=torch.ones(2)),  # type: ignore[arg-type]
+        TypeError,
+        "`linear_features` to be an int",
+    ),
+    "kernel of three sides": (
+        lambda: snn.RLeaky(0.9, conv2d_channels=2, kernel_size=(3, 3, 3)),
+        ValueError,
+        "`kernel_size` to be an int or a pair of them",
+    ),
+    "pooling by text": (
+        lambda: snn.SConv2dLSTM(2, 3, 3, max_pool="2"),
+        TypeError,
+        "`max_pool` to be an int",
+    ),
+    "size beyond memory": (
+        lambda: snn.SLSTM(3, 2**70),
+        ValueError,
+        "`hidden_size` <= 2147483647",
+    ),
+    "steps beyond memory": (
+        lambda: snn.Leaky(0.9).unroll(X[0], num_steps=2**70),
+        ValueError,
+        "`num_steps` <= 2147483647",
+    ),
+    "complex state": (lambda: snn.Leaky(0.9)(X[0], X[0] * 1j), TypeError, "a real `mem`"),
+    "states of another number": (
+        lambda: snn.DeltaLeaky(beta=0.9)(X[0], ()),
+        ValueError,
+        "`mem` to be a tensor, or both of (mem, mem_prev)",
+    ),
+    "dtype other than an LSTM's": (
+        lambda: snn.SLSTM(3, 4)(X[0].double()),
+        TypeError,
+        "`input_` of torch.float32, as its weights",
+    ),
+    "dtype other than a convolution's": (
+        lambda: snn.SConv2dLSTM(2, 3, 3)(torch.ones(1, 2, 6, 6).double()),
+        TypeError,
+        "`input_` and `mem` of torch.float32, as its weights",
+    ),
+    "dtype other than the feedback's": (
+        lambda: snn.RLeaky(0.9, linear_features=3)(X[0].double()),
+        TypeError,
+        "`input_` and `spk` of torch.float32, as its weights",
+    ),
+    "dtype other than a matrix's": (
+        lambda: snn.LeakyParallel(3, 4)(X.half()),
+        TypeError,
+        "`input_` of torch.float32, as its weights",
+    ),
+    "input where its parameters are not": (
+        lambda: snn.Leaky(torch.rand(3))(X[0].to("meta")),
+        ValueError,
+        "`input_` on device cpu, where its `beta` is",
+    ),
+    "input where its weights are not": (
+        lambda: snn.LinearLeaky(0.9, 3, 4)(X.to("meta")),
+        ValueError,
+        "`input_` on device cpu, as its weights",
+    ),
+    "sequence of images through an LSTM": (
+        lambda: snn.SLSTM(3, 4)(X),
+        ValueError,
+        "as `input_size` says",
+    ),
+    "threshold wider than what is summed": (
+        lambda: snn.StateLeaky(0.9, 3, threshold=torch.rand(2))(X),
+        ValueError,
+        "`threshold` to broadcast",
+    ),
+    "fire what does not fit": (
+        lambda: snn.Leaky(0.9, threshold=torch.rand(3)).fire(torch.rand(2)),
+        ValueError,
+        "`threshold` to broadcast",
+    ),
+    "number of samples as a tensor": (
+        lambda: snn.Leaky(0.9).fire_inhibition(torch.ones(2), X[0]),  # type: ignore[arg-type]
+        TypeError,
+        "`batch_size` to be an int",
+    ),
+    "detach a number": (
+        lambda: snn.SpikingNeuron.detach(1.0),  # type: ignore[arg-type]
+        TypeError,
+        "`args` to be a torch.Tensor",
+    ),
+    "detach a view": (lambda: snn.Leaky.detach(X[0]), ValueError, "tensors of their own"),
+    "zero a number": (
+        lambda: snn.SpikingNeuron.zeros(1.0),  # type: ignore[arg-type]
+        TypeError,
+        "`args` to be a torch.Tensor",
+    ),
+    "device of a number": (
+        lambda: snn.LinearLeaky(0.9, 3, 4, device=1.5),  # type: ignore[arg-type]
+        TypeError,
+        "`device` to be",
+    ),
+    "dtype of text": (
+        lambda: snn.LeakyParallel(3, 4, dtype="half"),  # type: ignore[arg-type]
+        TypeError,
+        "`dtype` to be a floating-point torch.dtype",
+    ),
+    "delays elsewhere": (
+        lambda: snn.SynapticDelay(3, channels=3)(X[0].to("meta")),
+        ValueError,
+        "`input_` on device cpu, where its `delay` is",
+    ),
+    "sizes of spikes elsewhere": (
+        lambda: snn.GradedSpikes(3)(X[0].to("meta")),
+        ValueError,
+        "`x` on device cpu, as its weights",
+    ),
+    "truncate by a tensor": (
+        lambda: snn.unroll(nn.Identity(), X, chunk=2, truncate=torch.ones(2)),  # type: ignore
+        TypeError,
+        "`truncate` to be True or False",
+    ),
+    "fuse a number": (lambda: snn.fuse(1), TypeError, "`net` to be a torch.nn.Module"),  # type: ignore
+    "parameters of a class": (
+        lambda: surrogate.Sigmoid.apply(X, "25"),
+        TypeError,
+        "`slope` to be a number",
+    ),
+    "derivative at a number": (
+        lambda: surrogate.atan().derivative(0.5),  # type: ignore[arg-type]
+        TypeError,
+        "`x` to be a torch.Tensor",
+    ),
+    "spikes of complex numbers": (lambda: surrogate.atan()(X * 1j), TypeError, "a real `x`"),
+    "a surrogate of no function": (
+        lambda: surrogate.SurrogateGradient("atan", torch.atan),  # type: ignore[arg-type]
+        TypeError,
+        "`function` to be a subclass of surrogate.SurrogateFunction",
+    ),
+    "values of a surrogate": (
+        lambda: surrogate.SurrogateGradient("atan", surrogate.ATan, 2.0),  # type: ignore[arg-type]
+        TypeError,
+        "`values` to be a tuple of ('alpha',)",
+    ),
+    "the surrogates' parent": (
+        lambda: surrogate.SurrogateFunction.apply(X.clone().requires_grad_()).sum().backward(),
+        TypeError,
+        "a subclass with a `gradient(x, grad, *parameters)`",
+    ),
 }
 
 
@@ -179,6 +333,56 @@ def test_a_mistake_is_named(name: str) -> None:
         call()
     assert "expected" in str(found.value)
     assert "but got" in str(found.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_states_of_whole_numbers_are_those_of_floats(case: Case, dtype: torch.dtype) -> None:
+    """Weights, and torch's subtraction, take no truth values."""
+    x = case.input(1)[0]
+    fresh = case.make()
+    fresh(x)
+    states = [torch.ones_like(state) for state in fresh._own_states()]
+    whole = [state.to(dtype) for state in states]
+    if case.cls is snn.DeltaLeaky:
+        states, whole = [tuple(states)], [tuple(whole)]
+    assert all(map(torch.equal, flat(case.make()(x, *whole)), flat(case.make()(x, *states))))
+
+
+@pytest.mark.parametrize("cls", [snn.Leaky, snn.Lapicque, snn.Alpha])
+def test_input_of_truth_values_is_0_and_1(cls: type[snn.SpikingNeuron]) -> None:
+    arguments = {"alpha": 0.8, "beta": 0.6} if cls is snn.Alpha else {"beta": 0.6}
+    x = X > 0.5
+    for found, wanted in (
+        (cls(**arguments)(x[0]), cls(**arguments)(x[0].float())),
+        (cls(**arguments).unroll(x), cls(**arguments).unroll(x.float())),
+    ):
+        assert all(map(torch.equal, flat(found), flat(wanted)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (snn.LeakyParallel(3, 4), X),
+        (snn.LinearLeaky(0.9, 3, 4), X),
+        (snn.AssociativeLeaky(3, 2, 2, 4), X),
+        (snn.GradedSpikes(3), X),
+        (snn.SLSTM(3, 4), X[0]),
+    ],
+)
+def test_input_of_inference_mode_is_learned_from(layer: nn.Module, x: torch.Tensor) -> None:
+    with torch.inference_mode():
+        x = x.clone()
+    flat(layer(x))[-1].sum().backward()
+    assert any(parameter.grad is not None for parameter in layer.parameters())
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    lif = snn.Leaky(0.9)
+    assert torch.equal(lif.unroll(X[0], num_steps=np.int64(2))[0], lif.unroll(X[0], num_steps=2)[0])
+    net = nn.Sequential(snn.Leaky(0.9, init_hidden=True))
+    assert snn.unroll(net, X, chunk=np.int64(2)).shape == X.shape
+    assert snn.SConv2dLSTM(np.int64(2), np.int64(3), 3)(torch.rand(1, 2, 4, 4))[0].shape[1] == 3
 
 
 def trained(algorithm: Any, data: Any, **kwargs: Any) -> None:

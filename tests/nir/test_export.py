@@ -332,11 +332,13 @@ def test_of_images(name: str) -> None:
 @pytest.mark.parametrize(
     ("args", "options", "error", "message"),
     [
-        (("net", X), {}, TypeError, "a torch.nn.Module, but got str"),
+        (("net", X), {}, TypeError, "`module` to be a torch.nn.Module, but got str"),
         ((nn.Linear(4, 2), [1.0]), {}, TypeError, "`sample_data` to be a torch.Tensor"),
         ((nn.Linear(4, 2), X), {"dt": 0}, ValueError, "`dt` above 0, but got 0"),
         ((nn.Linear(4, 2), X), {"dt": float("nan")}, ValueError, "`dt` above 0, but got nan"),
         ((nn.Linear(4, 2), X), {"dt": "1"}, TypeError, "`dt` to be a number"),
+        ((nn.Linear(4, 2), X), {"ignore_dims": 1}, TypeError, "`ignore_dims` to be a list of ints"),
+        ((nn.Linear(4, 2), X), {"model_fwd_args": 1}, TypeError, "`model_fwd_args` to be a list"),
         ((nn.Linear(4, 2), X), {"ignore_dims": [1]}, ValueError, r"the first dimensions as"),
     ],
 )

@@ -198,7 +198,55 @@ WRONG = {
         TypeError,
         "`time_step` to be a number",
     ),
-    "save kind": (lambda ax: splt.save_animation(ax, "a.gif"), TypeError, "expected an animation"),
+    "save kind": (
+        lambda ax: splt.save_animation(ax, "a.gif"),
+        TypeError,
+        "`anim` to be an animation",
+    ),
+    "axes": (lambda ax: splt.raster(torch.ones(2, 3), 1), TypeError, "`ax` to be axes"),
+    "axes of traces": (
+        lambda ax: splt.traces(torch.ones(2, 3), ax=1),
+        TypeError,
+        "`ax` to be axes",
+    ),
+    "axes of weights": (lambda ax: splt.weights(torch.ones(2, 3), 1), TypeError, "`ax` to be axes"),
+    "axes of surrogates": (lambda ax: splt.surrogate_gradients(ax=1), TypeError, "`ax` to be axes"),
+    "figure": (
+        lambda ax: splt.spike_count(torch.ones(2, 1), 1, ax, ["a"]),
+        TypeError,
+        "`fig` to be a figure",
+    ),
+    "no values": (
+        lambda ax: splt.raster(torch.ones(2, 3, device="meta"), ax),
+        ValueError,
+        "`data` with values",
+    ),
+    "complex": (lambda ax: splt.weights(torch.ones(2, 3) * 1j, ax), TypeError, "a real `data`"),
+    "colours": (
+        lambda ax: splt.weights(torch.ones(2, 3), ax, cmap="mud"),
+        ValueError,
+        "`cmap` to be a colour map",
+    ),
+    "flag": (
+        lambda ax: splt.weights(torch.ones(2, 3), ax, colorbar=torch.ones(2)),
+        TypeError,
+        "`colorbar` to be True or False",
+    ),
+    "limit": (
+        lambda ax: splt.surrogate_gradients(limit="2"),
+        TypeError,
+        "`limit` to be a number",
+    ),
+    "surrogates of a number": (
+        lambda ax: splt.surrogate_gradients(3),
+        TypeError,
+        "`surrogates` to be a list",
+    ),
+    "traces height": (
+        lambda ax: splt.traces(torch.ones(2, 3), spk_height=None),
+        TypeError,
+        "`spk_height` to be a number",
+    ),
     "traces kind": (lambda ax: splt.traces([1.0]), TypeError, "`data`"),
     "traces batch": (lambda ax: splt.traces(torch.ones(2, 3, 4)), ValueError, SAMPLE),
     "traces spikes": (
@@ -307,6 +355,12 @@ def test_wrong_arguments(name):
     with pytest.raises(error, match=message):
         call(ax)
     assert [*ax.collections, *ax.images, *ax.lines] == []
+
+
+@pytest.mark.parametrize("wrong", [{"fps": 0}, {"dpi": 1e-300}])
+def test_wrong_rate(anim, wrong, tmp_path):
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` of at least"):
+        splt.save_animation(anim, tmp_path / "a.gif", **wrong)
 
 
 @pytest.mark.parametrize("path", ["a.png", "a", "a.gif.zip"])

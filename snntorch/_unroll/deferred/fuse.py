@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from snntorch._checks import expect, expect_count
+from snntorch._checks import expect, expect_count, expect_module
 from snntorch._torch import talks, tree_map
 from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.deferred.report import Report
@@ -99,10 +99,10 @@ def fuse(net: Net, *, chunk: int | None = None) -> Net:
         >>> net(torch.rand(3, 4)).shape
         torch.Size([10, 3, 2])
     """
-    _expect_module("fuse", net)
+    expect_module("fuse", "net", net)
     scripted = isinstance(net, torch.jit.ScriptModule)
     hint = "Fuse the net first, and leave torch.jit out: it records one step's operations."
-    expect(not scripted, "fuse", "a net in Python", "one of TorchScript", hint, TypeError)
+    expect(not scripted, "fuse", "`net` to be in Python", "one of TorchScript", hint, TypeError)
     if chunk is not None:
         expect_count("fuse", "chunk", chunk)
     net.__dict__["forward"] = Fused(unfuse(net), chunk)
@@ -115,18 +115,13 @@ def unfuse(net: Net) -> Net:
     Raises:
         TypeError: If ``net`` is not a module.
     """
-    _expect_module("unfuse", net)
+    expect_module("unfuse", "net", net)
     fused = net.__dict__.get("forward")
     if isinstance(fused, Fused):
         del net.__dict__["forward"]
         if fused.own is not None:
             net.__dict__["forward"] = fused.own
     return net
-
-
-def _expect_module(owner: str, net: object) -> None:
-    got = type(net).__name__
-    expect(isinstance(net, nn.Module), owner, "a torch.nn.Module", got, error=TypeError)
 
 
 def deferred(*, chunk: int | None = None) -> Recorder:

@@ -149,6 +149,11 @@ class Deferred(Tensor):
         """Return whether its dtype is complex."""
         return self.slot.meta.dtype.is_complex
 
+    def is_inference(self) -> bool:
+        """Return whether it is, or will be, a tensor of inference mode."""
+        value = self.slot.value
+        return torch.is_inference_mode_enabled() if value is None else value.is_inference()
+
     def expand(self, *sizes: Any) -> Any:  # type: ignore[override]
         """Return a view in which dimensions of size 1 are larger."""
         return self.recorder.__torch_function__(Tensor.expand, (), (self, *sizes))

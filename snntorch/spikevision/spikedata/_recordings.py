@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from snntorch._checks import expect, expect_count, expect_flag
+from snntorch._checks import expect, expect_flag, expect_size
 from snntorch.spikevision._tonic import deprecate, load
 from snntorch.spikevision._transforms import ToCountFrame
 
@@ -56,7 +56,7 @@ class Recordings(Dataset[Any], ABC):
         for name, flag in (("train", train), ("download_and_create", download_and_create)):
             expect_flag(self, name, flag)
         for name, count in (("num_steps", num_steps), ("dt", dt), ("ds", ds)):
-            expect_count(self, name, count)
+            expect_size(self, name, count)
         for name, value in (("transform", transform), ("target_transform", target_transform)):
             works = value is None or callable(value)
             expect(works, self, f"`{name}` to be callable", repr(value), error=TypeError)
