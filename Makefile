@@ -57,9 +57,11 @@ sanitize: $(INSTALLED)
 	    ASAN_OPTIONS=detect_leaks=0 SNNTORCH_KERNEL=out/sanitize \
 	    $(BIN)/python -m pytest --numprocesses auto $(SANITIZED)
 
-# random programs, as loops and deferred: 20,000 beyond those of `make test`; and 2,000 random
-# neurons and lives of neurons for each of their properties
+# random programs, as loops and deferred: 20,000 beyond those of `make test`; 2,000 random neurons
+# and lives of neurons for each of their properties; and 100,000 calls of whatever is public with
+# wrong arguments: how many there were, and what was found by callable
 fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz_calls --count 100000 --first 5000
 	$(BIN)/python -m pytest --numprocesses auto --hypothesis-profile fuzz \
 	    tests/test_properties.py tests/test_state_machine.py
 	FUZZ_FIRST=500 FUZZ_COUNT=20000 $(BIN)/python -m pytest --numprocesses auto \

@@ -112,7 +112,7 @@ class Izhikevich(SpikingNeuron):
     def jump(self, u: Tensor, mem: Tensor) -> States:
         """Return the states after a spike: ``u + d`` and ``c``, from rest."""
         d, c = (in_dtype(self._value(name), mem.dtype) for name in ("d", "c"))
-        return u + d, (c - REST).expand_as(mem)
+        return u + d, (c - REST).to(mem.device).expand_as(mem)
 
     def forward(self, input_: Tensor, u: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, u, mem``."""

@@ -377,6 +377,17 @@ def test_input_of_inference_mode_is_learned_from(layer: nn.Module, x: torch.Tens
     assert any(parameter.grad is not None for parameter in layer.parameters())
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_numbers_stay_where_they_are_beside_an_input_elsewhere(case: Case) -> None:
+    """A number without dimensions needs no move; weights do."""
+    neuron, x = case.make(), case.input(3).to("meta")
+    if any(value.dim() for value in neuron.state_dict().values()):
+        with pytest.raises(ValueError, match=r"on device cpu, .*but got one on meta"):
+            neuron.unroll(x)
+    else:
+        assert all(out.is_meta for out in flat(neuron.unroll(x)))
+
+
 def test_numbers_of_numpy_are_numbers() -> None:
     lif = snn.Leaky(0.9)
     assert torch.equal(lif.unroll(X[0], num_steps=np.int64(2))[0], lif.unroll(X[0], num_steps=2)[0])
