@@ -42,11 +42,11 @@ def blame(
     ]
     if isinstance(error, MemoryError) or re.search("can't allocate memory|not enough memory", text):
         return "memory", text
-    if isinstance(error, (TypeError, AttributeError)) and is_misuse(error, function):
+    if isinstance(error, (TypeError, AttributeError)) and is_misuse(error, function, arguments):
         return "misused", text
     if frames and is_ours(frames[-1]) and raises(frames[-1]):
         return weigh(error, door, {*map(str, arguments), *signature(function)})
-    if any(is_theirs(tb.tb_frame, arguments, function) for tb in frames):
+    if any(is_theirs(tb.tb_frame, arguments, function) for tb in walk(error.__traceback__)):
         return "theirs", text
     inner = [tb for tb in frames if is_ours(tb)]
     return "bare", f"{where(inner[-1]) if inner else 'outside'}: {text}"
@@ -89,7 +89,7 @@ def where(tb: TracebackType) -> str:
     return f"{name}:{tb.tb_frame.f_code.co_name}"
 
 
-def is_misuse(error: Exception, function: Any) -> bool:
+def is_misuse(error: Exception, function: Any, arguments: dict[Any, Any]) -> bool:
     """Return whether a call does not fit the signature of what is called."""
     owner = getattr(function, "of", function)
     if is_apply(owner) and re.match("missing a req|got an unexp|too many pos", str(error)):
@@ -100,7 +100,12 @@ def is_misuse(error: Exception, function: Any) -> bool:
     match = SIGNATURE.match(str(error))
     if match is None:
         return False
-    classes = (owner if isinstance(owner, type) else type(owner)).__mro__
+    handed = [one for one in arguments.values() if isinstance(one, type)]
+    classes = [
+        cls
+        for one in (owner if isinstance(owner, type) else type(owner), *handed)
+        for cls in one.__mro__
+    ]
     own = {
         f"{cls.__qualname__}.{name}"
         for cls in classes

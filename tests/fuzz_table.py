@@ -265,6 +265,11 @@ FUNCTIONS: dict[str, Callable[[], Arguments]] = {
         "values": (2.0,),
     },
     "snntorch.surrogate.traceable": dict,
+    "snntorch.testing.check_neuron": lambda: {
+        "cls": snn.Leaky,
+        "kwargs": {"beta": 0.9},
+        "laws": ["samples"],
+    },
     "snntorch.utils.data_subset": lambda: {"dataset": data(), "subset": 3},
     "snntorch.utils.reset": lambda: {"net": net()},
     "snntorch.utils.valid_split": lambda: {"ds_train": data(), "ds_val": data(), "split": 0.3},
@@ -290,6 +295,7 @@ WRITES = {
 }
 RAISES: dict[str, tuple[type[Exception], ...]] = {
     "snntorch.import_nir.import_from_nir": (FileNotFoundError,),
+    "snntorch.testing.check_neuron": (AssertionError,),
     "snntorch.nir.report": (FileNotFoundError,),
 }
 IS_RANDOM = ("rate", "target", "fluctuation")

@@ -637,7 +637,11 @@ NET = nn.Sequential(nn.Linear(2, 2), snn.Leaky(0.5, **HIDDEN))
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: snn.profile(3, X), TypeError, "profile expected a torch.nn.Module, but got int"),
+        (
+            lambda: snn.profile(3, X),
+            TypeError,
+            "profile expected `net` to be .* but got int",
+        ),
         (lambda: snn.profile(NET, X, samples=0), ValueError, "profile expected `samples` >= 1"),
         (lambda: snn.profile(NET, X, run=3), TypeError, "`run` to be a function of net and input"),
         (

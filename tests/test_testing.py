@@ -358,6 +358,10 @@ def test_it_leaves_no_trace() -> None:
         ({"shape": (1, 3)}, ValueError, r"`shape` of two samples or more, but got \(1, 3\)"),
         ({"steps": 2}, ValueError, r"`steps` >= 3, but got 2"),
         ({"scale": 0}, ValueError, r"`scale` > 0, but got 0"),
+        ({"shape": 4}, TypeError, "`shape` to be a tuple of ints, but got 4"),
+        ({"shape": (4, 2.5)}, TypeError, "`shape` to be an int, but got 2.5"),
+        ({"kwargs": 0.9}, TypeError, "`kwargs` to be a dict, but got 0.9"),
+        ({"laws": 3}, TypeError, "`laws` to be a list of names, but got 3"),
         ({"laws": ["gravity"]}, ValueError, r"`laws` to be one of .*'samples'.*'gravity'"),
     ],
 )
@@ -366,7 +370,12 @@ def test_wrong_arguments(kwargs: Any, error: type[Exception], message: str) -> N
         check_neuron(Broken, **kwargs)
 
 
+def test_what_cannot_be_called() -> None:
+    with pytest.raises(TypeError, match="`cls` to be a class of neurons, but got 3"):
+        check_neuron(3)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("cls", [nn.Identity, functools.partial(snn.LeakyParallel, 3, 4)])
 def test_what_is_no_neuron(cls: Any) -> None:
-    with pytest.raises(TypeError, match=r"a class of neurons with a `step`.*\nDerive it"):
+    with pytest.raises(TypeError, match=r"`cls` to build neurons with a `step`.*\nDerive it"):
         check_neuron(cls)

@@ -149,7 +149,7 @@ def test_valid_split_depends_on_the_seed() -> None:
             r"`ds_val` of 11 samples.* 3",
         ),
         (lambda d: utils.valid_split(d, None, 0.5), TypeError, r"with `data` and `targets`"),
-        (utils.reset, TypeError, r"reset expected a torch\.nn\.Module"),
+        (utils.reset, TypeError, r"reset expected `net` to be a torch\.nn\.Module"),
     ],
 )
 def test_wrong_input_changes_nothing(call: Any, error: type[Exception], message: str) -> None:

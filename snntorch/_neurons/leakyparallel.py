@@ -134,8 +134,8 @@ class LeakyParallel(ValueModule):
         if surrogate_disable:
             spike_grad = surrogate.spikes
         self.spike_grad = surrogate.default() if spike_grad is None else spike_grad
-        self.input_size = input_size
-        self.hidden_size = hidden_size
+        self.input_size = input_size = int(input_size)
+        self.hidden_size = hidden_size = int(hidden_size)
         self.dropout = dropout
         self._register("threshold", threshold, learn_threshold)
         self._register("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)

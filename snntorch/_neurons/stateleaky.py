@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import Tensor
 
-from snntorch._checks import expect, expect_count, expect_size, owner_name, shape_of
+from snntorch._checks import expect, expect_count, expect_size, expect_values, owner_name, shape_of
 from snntorch._kernels.scan import linear_scan
 from snntorch._neurons._docs import shared_arguments
 from snntorch._neurons._sequence import SequenceNeuron, expect_sequence
@@ -169,6 +169,8 @@ class StateLeaky(SequenceNeuron, LIF):
     def _sum(self, x: Tensor) -> Tensor:
         """Return the sum of the past inputs, each faded by its age."""
         dtype = torch.promote_types(x.dtype, torch.float32)
+        if not x.is_meta:
+            expect_values(self, "beta", self._value("tau"))
         tau = clamped(self._value("tau"), LEAST_TAU, math.inf)
         if "beta" in self._parameters:
             # Optimizers and DistributedDataParallel expect a gradient of each parameter

@@ -111,11 +111,12 @@ def expect_device(owner: str, net: nn.Module, device: torch.device) -> None:
 
 def expect_pair(owner: str, batch: Any) -> tuple[Tensor, Tensor]:
     """Return the data and the targets of a batch."""
+    counts = hasattr(batch, "__len__") and getattr(batch, "ndim", 1) > 0
     expect(
         isinstance(batch, (tuple, list)) and len(batch) == 2,
         owner,
         "`dataloader` to give pairs (data, targets)",
-        type(batch).__name__ + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""),
+        type(batch).__name__ + (f" of {len(batch)}" if counts else ""),
         "A list of batches does, such as [(data, targets)].",
         TypeError,
     )

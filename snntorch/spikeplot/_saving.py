@@ -154,7 +154,7 @@ def save_animation(
     for name, value, least in (("fps", fps, 0.01), ("dpi", dpi, 1)):
         if value is not None:
             expect_finite(owner, **{name: value})
-            expect(value >= least, owner, f"`{name}` of at least {least}", value)
+            expect(least <= value <= 5_000, owner, f"`{name}` from {least} to 5000", value)
     expect(
         isinstance(anim, Animation),
         owner,

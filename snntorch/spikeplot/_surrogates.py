@@ -111,10 +111,10 @@ def surrogate_gradients(
 
 def _forward_and_derivative(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Any, Any]:
     """Return the spikes at ``x`` and what autograd takes for their derivative, as arrays."""
-    x = x.clone().requires_grad_()
     # a stochastic surrogate looks the same each time, and costs no random numbers
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
+        x = x.clone().requires_grad_()
         spk = function(x)
         (slope,) = torch.autograd.grad(spk.sum(), x)
     return spk.detach().numpy(), slope.numpy()

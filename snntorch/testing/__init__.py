@@ -6,14 +6,10 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
-from snntorch._checks import (
-    expect,
-    expect_choice,
-    expect_count,
-    expect_finite,
-)
+from snntorch._checks import expect, expect_choice, expect_finite, expect_size
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch.testing import _derivatives, _dynamics, _moving
 from snntorch.testing._subject import BrokenLawError, Subject
@@ -109,12 +105,22 @@ def check_neuron(
         Compute each row of the batch alone: no mean, sum, sort or norm over the first dimension.
     """
     owner = "check_neuron"
+    expect(callable(cls), owner, "`cls` to be a class of neurons", repr(cls), error=TypeError)
+    named = kwargs is None or isinstance(kwargs, Mapping)
+    expect(named, owner, "`kwargs` to be a dict", repr(kwargs), error=TypeError)
+    several = isinstance(shape, Iterable) and not isinstance(shape, (torch.Tensor, np.ndarray))
+    expect(several, owner, "`shape` to be a tuple of ints", repr(shape), error=TypeError)
     sizes = tuple(shape)
-    expect_count(owner, "steps", steps, 3)
+    for size in sizes:
+        expect_size(owner, "shape", size, 0)
+    expect_size(owner, "steps", steps, 3)
     expect_finite(owner, scale=scale)
     expect(scale > 0, owner, "`scale` > 0", scale)
     hint = "Pass (batch, features), or what one step of the neuron takes."
     expect(sizes[:1] > (1,), owner, "`shape` of two samples or more", sizes, hint)
+    several = laws is None or (isinstance(laws, Iterable) and not isinstance(laws, torch.Tensor))
+    hint = f"Pass some of {tuple(_CHECKS)}."
+    expect(several, owner, "`laws` to be a list of names", repr(laws), hint, TypeError)
     names = tuple(_CHECKS) if laws is None else tuple(laws)
     for name in names:
         expect_choice(owner, "laws", name, _CHECKS)

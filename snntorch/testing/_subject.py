@@ -44,7 +44,7 @@ class Subject:
         torch.manual_seed(SEED)
         neuron = self.cls(**self.kwargs)
         kind = type(neuron).__name__
-        what = "a class of neurons with a `step`"
+        what = "`cls` to build neurons with a `step`"
         steps = isinstance(neuron, SpikingNeuron) and hasattr(neuron, "step")
         hint = "Derive it from snn.SpikingNeuron, or from a neuron that is called at each step."
         expect(steps, "check_neuron", what, kind, hint, TypeError)

@@ -250,6 +250,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "`threshold` to broadcast",
     ),
+    "rates without values": (
+        lambda: snn.StateLeaky(torch.rand(3, device="meta"), 3)(X),
+        ValueError,
+        "`beta` with values",
+    ),
     "fire what does not fit": (
         lambda: snn.Leaky(0.9, threshold=torch.rand(3)).fire(torch.rand(2)),
         ValueError,
@@ -393,6 +398,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert torch.equal(lif.unroll(X[0], num_steps=np.int64(2))[0], lif.unroll(X[0], num_steps=2)[0])
     net = nn.Sequential(snn.Leaky(0.9, init_hidden=True))
     assert snn.unroll(net, X, chunk=np.int64(2)).shape == X.shape
+    assert snn.LeakyParallel(np.int64(3), np.int64(4))(X).shape == (5, 4, 4)
     assert snn.SConv2dLSTM(np.int64(2), np.int64(3), 3)(torch.rand(1, 2, 4, 4))[0].shape[1] == 3
 
 

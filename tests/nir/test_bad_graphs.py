@@ -175,7 +175,10 @@ def test_numbers_that_are_none() -> None:
 def test_what_is_no_graph(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"a nir\.NIRGraph, or the name of its file, but got LIF"):
         import_from_nir(lif())
-    with pytest.raises(FileNotFoundError, match="expected a file, but there is no nowhere"):
+    with pytest.raises(
+        FileNotFoundError,
+        match="name of a file, but there is no nowhere",
+    ):
         import_from_nir("nowhere")
     (tmp_path / "text").write_text("no graph")
     with pytest.raises(ValueError, match=r"(?s)a file of a NIR graph, but .*text is none: OSError"):
