@@ -42,8 +42,9 @@ def main() -> None:
     sample = train_set.tensors[0][:1]
     graph = export_to_nir(net, sample, ignore_dims=[0], dt=args.dt)
     args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "digits.nir"
-    nir.write(path, graph)
+    path, new = args.out / "digits.nir", args.out / "digits.nir.new"
+    nir.write(new, graph)
+    new.replace(path)  # at once: a full disk leaves the old one
     print(f"wrote {path}")
     print(snn.nir.report(path))
 

@@ -155,13 +155,15 @@ def main() -> None:
     net = build(train_set.tensors[0].shape[1], args.hidden)
     train(net, train_set, args)
     args.out.mkdir(parents=True, exist_ok=True)
-    torch.save(net.state_dict(), args.out / "quickstart.pt")
+    saved, new = args.out / "quickstart.pt", args.out / "quickstart.pt.new"
+    torch.save(net.state_dict(), new)
+    new.replace(saved)  # at once: a full disk leaves the old one
     x, y = test_set[0]
     figure(net, x, int(y), args.num_steps, args.out / "quickstart.png")
     share = accuracy(net, test_set, args.num_steps, args.seed)
     print(f"test accuracy: {100 * share:.2f} % of {len(test_set)} held-out digits")
     print(f"time: {time.perf_counter() - start:.0f} s")
-    print(f"wrote {args.out / 'quickstart.pt'} and {args.out / 'quickstart.png'}")
+    print(f"wrote {saved} and {args.out / 'quickstart.png'}")
 
 
 if __name__ == "__main__":

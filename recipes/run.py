@@ -31,6 +31,7 @@ import torch
 from training import Recipe, train
 
 import snntorch as snn
+from snntorch._files import replacing
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 #: One module per task, in the order of the table.
@@ -197,10 +198,11 @@ def write(size: str, records: Records, docs: Path) -> None:
         for each in SIZES
         if each in known
     }
-    file.write_text(json.dumps(ordered, indent=1) + "\n")
     before, _, rest = page.read_text().partition(f"{MARKS[0]}\n")
     after = rest.partition(f"{MARKS[1]}\n")[2]
-    page.write_text(f"{before}{MARKS[0]}\n\n{tables(ordered)}{MARKS[1]}\n{after}")
+    with replacing(file) as told, replacing(page) as shown:
+        told.write_text(json.dumps(ordered, indent=1) + "\n")
+        shown.write_text(f"{before}{MARKS[0]}\n\n{tables(ordered)}{MARKS[1]}\n{after}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -232,7 +234,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("  ".join(f"{cell:{width}}" for cell, width in cells).rstrip(), flush=True)
     print(f"time: {time.perf_counter() - start:.0f} s, {args.jobs} nets at a time")
     args.json.parent.mkdir(parents=True, exist_ok=True)
-    args.json.write_text(json.dumps({args.size: records}, indent=1) + "\n")
+    with replacing(args.json) as file:
+        file.write_text(json.dumps({args.size: records}, indent=1) + "\n")
     if args.write and records:
         write(args.size, records, args.docs)
     for name, message in lacking.items():

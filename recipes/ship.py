@@ -19,6 +19,7 @@ import torch
 from training import train
 
 import snntorch as snn
+from snntorch._files import replacing
 from snntorch.pretrained import Description
 from snntorch.pretrained._architecture import to_data
 
@@ -69,8 +70,9 @@ def ship(name: str, size: str, folder: Path) -> Description:
         torch=str(torch.__version__).partition("+")[0],
         **texts,
     )
-    (folder / f"{name}.json").write_text(json.dumps(asdict(description), indent=1) + "\n")
-    torch.save(dict(done.net.state_dict()), folder / f"{name}.pt")
+    with replacing(folder / f"{name}.pt") as weights, replacing(folder / f"{name}.json") as text:
+        text.write_text(json.dumps(asdict(description), indent=1) + "\n")
+        torch.save(dict(done.net.state_dict()), weights)
     return description
 
 

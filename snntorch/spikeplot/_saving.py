@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from snntorch._checks import expect, expect_finite, expect_truth
+from snntorch._files import replacing
 
 #: Seconds of saving after which a progress bar shows up.
 _PATIENCE = 2
@@ -65,8 +66,9 @@ class FrameAnimation(FuncAnimation):
             suffix = Path(filename).suffix.lower()
             writer = _WRITERS.get(suffix)
             _expect_ffmpeg("save", needed=suffix == ".mp4")
-        with _drawn_once(self._picture):
-            super().save(filename, writer, *args, **kwargs)
+        whole = replacing(filename) if writer in _WRITERS.values() else nullcontext(filename)
+        with _drawn_once(self._picture), whole as file:
+            super().save(file, writer, *args, **kwargs)
 
     def to_html5_video(self, embed_limit: float | None = None) -> str:
         """Return the animation as HTML with a video in it, which takes ffmpeg."""
@@ -119,6 +121,8 @@ def save_animation(
 ) -> Path:
     """Write an animation to a file: ``.gif``, or ``.mp4`` where ffmpeg is installed.
 
+    A file of that name is replaced once all is written, and stays if that fails.
+
     A gif plays everywhere and needs nothing else; mp4 is several times smaller. Frames
     wait in memory with one byte per pixel (gif) or not at all (mp4).
 
@@ -166,7 +170,8 @@ def save_animation(
     suffix = path.suffix.lower()
     expect(suffix in _WRITERS, owner, f"`path` to end in one of {tuple(_WRITERS)}", str(path))
     _expect_ffmpeg(owner, needed=suffix == ".mp4")
-    anim.save(path, writer=_WRITERS[suffix], fps=fps, dpi=dpi)
+    with replacing(path) as file:
+        anim.save(file, writer=_WRITERS[suffix], fps=fps, dpi=dpi)
     return path
 
 
