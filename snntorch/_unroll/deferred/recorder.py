@@ -94,7 +94,10 @@ class Recorder(TorchFunctionMode):
         if not self._notes:
             return
         super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
-        del RECORDERS[get_ident()]
+        RECORDERS.pop(get_ident(), None)
+        if isinstance(error, KeyboardInterrupt):
+            # it may have come amid a note, and who stops a program waits for no results
+            self._noted, self._late = Notes(), Late()
         try:
             self.flush()
         finally:
@@ -326,6 +329,11 @@ class Recorder(TorchFunctionMode):
                 slot.value = slot.column.base[slot.index]
                 return slot.value
             self.flush("its value is needed")
+            if slot.value is None and slot.column is not None and not slot.column.done:
+                raise RuntimeError(
+                    "snn.fuse or snn.deferred was interrupted before it computed this value. "
+                    "Run the loop again."
+                )
         return slot.real()
 
     def flush(self, reason: str = "") -> None:
