@@ -207,7 +207,7 @@ class Released:
 
     def check(self) -> str:
         """Compare its first outputs with ours, in float32; return what was found."""
-        theirs = Outputs(**torch.load(self.outputs))
+        theirs = Outputs(**torch.load(self.outputs, weights_only=True))
         ours = our_outputs(self.workload.contenders[0], self.workload, torch.float32)
         wrong, error = theirs.differing_spikes(ours), theirs.gradient_error(ours)
         single = len(self.workload.layers()) == 1

@@ -52,7 +52,8 @@ def import_from_nir(
         ValueError: If the graph has unknown nodes, edges to nodes that are not there, nodes not
             between an Input and an Output, cycles that are not one neuron's feedback, numbers
             that are not finite, time constants not above 0 or shorter than ``dt``, or shapes that
-            do not fit; or if a file holds no graph.
+            do not fit; or if a file holds no graph, links to other files or to itself, or
+            declares far more numbers than it stores.
         TypeError: If ``graph`` is something else.
         FileNotFoundError: If there is no such file.
         ImportError: If ``nir`` is not installed.

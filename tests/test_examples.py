@@ -233,7 +233,7 @@ def test_quickstart_writes_a_checkpoint_and_a_figure(run: Any, tmp_path: Path) -
     checkpoint, figure = Path("made/quickstart.pt"), Path("made/quickstart.png")
     assert printed.endswith(f"wrote {checkpoint} and {figure}\n")
     net = names["build"](SIDE * SIDE, 64)
-    net.load_state_dict(torch.load(checkpoint))
+    net.load_state_dict(torch.load(checkpoint, weights_only=True))
     assert figure.read_bytes().startswith(b"\x89PNG")
     test_set = names["idx_files"]("mnist", [root])[1]
     again = names["accuracy"](net, test_set, num_steps=25, seed=0)

@@ -129,7 +129,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 dist.init_process_group("gloo")
 rank, world = dist.get_rank(), dist.get_world_size()
-images, labels, held_out = torch.load("digits.pt")
+images, labels, held_out = torch.load("digits.pt", weights_only=True)
 net = build(images)
 shared = DistributedDataParallel(net)
 optimizer = torch.optim.Adam(shared.parameters(), lr=5e-3)
@@ -190,7 +190,7 @@ def launch(world):
     done = subprocess.run(program, check=False, **options)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    return [torch.load(f"report{rank}of{world}.pt") for rank in range(world)]
+    return [torch.load(f"report{rank}of{world}.pt", weights_only=True) for rank in range(world)]
 
 
 two = launch(2)
@@ -212,7 +212,7 @@ print(f"alone took {one[0]['samples']}, its last membranes: {one[0]['membrane']}
 # %%
 from model import build
 
-images, labels, held_out = torch.load("digits.pt")
+images, labels, held_out = torch.load("digits.pt", weights_only=True)
 net = build(images)
 count = len(labels) - held_out
 batch = torch.randperm(count, generator=torch.Generator().manual_seed(1))[:63]
@@ -251,7 +251,7 @@ _ = right.set(xlabel="batch", ylabel="difference of the losses", ylim=(1e-18, 1)
 # load anywhere, without `torch.distributed`:
 
 # %%
-net.load_state_dict(torch.load("net2.pt"))
+net.load_state_dict(torch.load("net2.pt", weights_only=True))
 with torch.no_grad():
     right_ones = net(images[-held_out:]).argmax(1) == labels[-held_out:]
 test_accuracy = right_ones.double().mean().item()

@@ -18,7 +18,7 @@ from snntorch._nir.neurons_in import to_neuron
 from snntorch._nir.numbers import expect_numbers
 from snntorch._nir.package import DEFAULT_DT, read
 from snntorch._nir.shapes import batch_dimensions
-from snntorch._nir.units import NEURONS, OWNER, Unit, Units, to_units
+from snntorch._nir.units import NEURONS, OWNER, Unit, Units, blamed, to_units
 
 
 @dataclass(frozen=True)
@@ -77,34 +77,36 @@ def _time_step(graph: Any, dt: float | None, owner: str) -> tuple[float, str]:
 def to_parts(graph: Any, dt: float | None, output: bool, owner: str = OWNER) -> Mapped:
     """Return what becomes of each node of a graph, after every check."""
     graph = read(graph, owner)
-    units = to_units(graph)
-    step, source = _time_step(graph, dt, owner)
-    dtype = torch.float64 if told(graph).get("dtype") == "float64" else torch.get_default_dtype()
+    with blamed("the graph"):
+        units = to_units(graph)
+        step, source = _time_step(graph, dt, owner)
+    double = str(told(graph).get("dtype")) == "float64"
+    dtype = torch.float64 if double else torch.get_default_dtype()
     lasts = {group[0] for group in units.outputs if len(group) == 1} if output else set()
     parts = []
     for unit in units.units:
-        for node in (unit.node, unit.threshold, unit.feedback, unit.graded):
-            if node is not None:
-                expect_numbers(unit.name, node)
-        if unit.kind in NEURONS:
-            with torch.random.fork_rng(devices=[]):  # weights that are drawn are not kept
-                modules, notes = to_neuron(unit, step, dtype, unit.name in lasts)
-        else:
-            known = ", ".join([*LAYERS, *NEURONS])
-            hint = f"Known are {known}."
-            expect(
-                unit.kind in LAYERS,
-                OWNER,
-                "nodes that are known",
-                f"{unit.kind} ({unit.name!r})",
-                hint,
-            )
-            modules, notes = [LAYERS[unit.kind](unit.node, dtype)], _layer_notes(unit)
-        parts.append(Part(unit, tuple(modules), tuple(notes)))
+        with blamed(f"node {unit.name!r} ({unit.kind})"):
+            parts.append(_part(unit, step, dtype, unit.name in lasts))
     layers = {part.unit.name: part.modules for part in parts}
-    batch = batch_dimensions(units, layers, 0 if told(graph) else 2)
+    with blamed("the shapes"):
+        batch = batch_dimensions(units, layers, 0 if told(graph) else 2)
     left_out = str(told(graph).get("left_out", ""))
     return Mapped(units, tuple(parts), step, source, left_out, batch)
+
+
+def _part(unit: Unit, step: float, dtype: torch.dtype, output: bool) -> Part:
+    """Return what becomes of a unit, after a look at its numbers."""
+    for node in (unit.node, unit.threshold, unit.feedback, unit.graded):
+        if node is not None:
+            expect_numbers(unit.name, node)
+    if unit.kind in NEURONS:
+        with torch.random.fork_rng(devices=[]):  # weights that are drawn are not kept
+            modules, notes = to_neuron(unit, step, dtype, output)
+        return Part(unit, tuple(modules), tuple(notes))
+    hint = f"Known are {', '.join([*LAYERS, *NEURONS])}."
+    got = f"{unit.kind} ({unit.name!r})"
+    expect(unit.kind in LAYERS, OWNER, "nodes that are known", got, hint)
+    return Part(unit, (LAYERS[unit.kind](unit.node, dtype),), tuple(_layer_notes(unit)))
 
 
 def _layer_notes(unit: Unit) -> list[str]:

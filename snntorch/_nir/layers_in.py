@@ -97,14 +97,15 @@ def _cropped(weight: Any, kernel: Any) -> tuple[Any, list[int]]:
 
 def _regrouped(weight: Any, groups: int) -> tuple[Any, int]:
     """Take away the zeros between groups."""
-    if groups == 1:
+    outputs, inputs = weight.shape[:2]
+    if not 1 < groups <= outputs or outputs % groups or inputs % groups:
         return weight, 1
-    rows, columns = weight.shape[0] // groups, weight.shape[1] // groups
+    rows, columns = outputs // groups, inputs // groups
     kept = np.concatenate(
         [weight[g * rows : (g + 1) * rows, g * columns : (g + 1) * columns] for g in range(groups)]
     )
-    whole = np.count_nonzero(kept) == np.count_nonzero(weight)
-    return (kept, groups) if whole else (weight, 1)
+    same = np.count_nonzero(kept) == np.count_nonzero(weight)
+    return (kept, groups) if same else (weight, 1)
 
 
 def pool(node: Any, dtype: torch.dtype) -> nn.Module:

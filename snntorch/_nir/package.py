@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snntorch._checks import expect
+from snntorch._nir.files import expect_plain
 
 #: Length of a time step in seconds where nothing says another: that of snnTorch 1.0.0.
 DEFAULT_DT = 1e-4
@@ -47,8 +48,8 @@ def _told_of(path: Path) -> Iterator[None]:
 def read(graph: Any, owner: str) -> Any:
     """Return a graph; what is no graph yet is read from the file that it names.
 
-    The file's shapes are not checked here, as ``nir.read`` takes those of some convolutions
-    for wrong; whoever uses the graph checks them.
+    Nothing but the file is opened. Its shapes are not checked here, as ``nir.read`` takes those of
+    some convolutions for wrong; whoever uses the graph checks them.
 
     Raises:
         TypeError: If ``graph`` is neither.
@@ -61,6 +62,7 @@ def read(graph: Any, owner: str) -> Any:
                 f"{owner} expected `graph` to be the name of a file, but there is no {graph}."
             )
         with _told_of(Path(graph)):
+            expect_plain(Path(graph))
             graph = nir.read(graph, type_check=False)
     expect(
         isinstance(graph, nir.NIRGraph),

@@ -10,6 +10,7 @@ from torch import nn
 from snntorch._nir.assemble import Part, to_parts
 from snntorch._nir.facts import told
 from snntorch._nir.neurons_out import LEAST_LEAK
+from snntorch._nir.units import blamed
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ def report(graph: Any, dt: float | None = None) -> Report:
         notes.append(f"the first {mapped.batch} of its Input's dimensions are taken for a batch")
     if mapped.left_out:
         notes.append(f"left out: {mapped.left_out}")
-    lines = tuple(
-        Line(part.unit.name, _nodes(part), _layers(part.modules), _notes(part))
-        for part in mapped.parts
-    )
+    with blamed("the graph"):
+        lines = tuple(
+            Line(part.unit.name, _nodes(part), _layers(part.modules), _notes(part))
+            for part in mapped.parts
+        )
     return Report(mapped.dt, tuple(notes), lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +70,27 @@ class Units:
 def refuse(what: str, got: object, hint: str = "") -> None:
     """Raise ``ValueError`` of the import."""
     expect(False, OWNER, what, got, hint)
+
+
+@contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """Let errors of whatever cannot use a part of a graph name it.
+
+    Args:
+        what: The part.
+
+    Raises:
+        ValueError: Of the import, if anything was raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        if str(error).startswith(f"{OWNER} expected"):
+            raise
+        raise ValueError(
+            f"{OWNER} expected {what} to say what can be made, but got "
+            f"{type(error).__name__}: {error}.\nWrite it as export_to_nir does."
+        ) from error
 
 
 def to_units(graph: Any) -> Units:

@@ -67,7 +67,7 @@ def test_moves_copies_and_checkpoints(mlp: nn.Module, tmp_path: Path) -> None:
         for parameter in other.parameters():
             parameter.zero_()
     assert not snn.unroll(other, x).any()
-    other.load_state_dict(torch.load(tmp_path / "net.pt"))
+    other.load_state_dict(torch.load(tmp_path / "net.pt", weights_only=True))
     utils.reset(other)
     assert torch.equal(first, snn.unroll(other, x))
     assert mlp.to(torch.float64)(x[0].double()).dtype == torch.float64

@@ -86,7 +86,11 @@ def test_such_a_tensor_is_as_any_other(pool: buffers.Pool) -> None:
         file = io.BytesIO()
         torch.save(x, file)
         file.seek(0)
-        for twin in (torch.load(file), pickle.loads(pickle.dumps(x)), copy.deepcopy(x)):
+        for twin in (
+            torch.load(file, weights_only=True),
+            pickle.loads(pickle.dumps(x)),
+            copy.deepcopy(x),
+        ):
             assert torch.equal(twin, x)
         x.requires_grad_()
         (x * 2).sum().backward()

@@ -116,7 +116,7 @@ class DVSGesture(Recordings):
         return files, [int(file.stem) for file in files]
 
     def _read(self, where: Path) -> Events:
-        column, row, polarity, milliseconds = np.load(where).T
+        column, row, polarity, milliseconds = np.load(where, allow_pickle=False).T
         return milliseconds.astype(np.int64) * 1000, np.column_stack([polarity, row, column])
 
     def _steps(self, times: NDArray[Any]) -> NDArray[np.int64]:
