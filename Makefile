@@ -19,7 +19,7 @@ NEUROBENCH_PIP := $(NEUROBENCH)/bin/python -m pip install --quiet --constraint c
     --constraint benchmarks/constraints.txt
 FRAMEWORKS := norse sinabs pbr spikingjelly loguru rockpool nirtorch
 
-.PHONY: demo test lint docs tutorials results bench interop neurobench sanitize fuzz mutants coverage clean
+.PHONY: demo test lint docs tutorials results bench interop neurobench sanitize fuzz long mutants coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/quickstart.py --out out
@@ -66,6 +66,10 @@ fuzz: $(INSTALLED)
 	    tests/test_properties.py tests/test_state_machine.py
 	FUZZ_FIRST=500 FUZZ_COUNT=20000 $(BIN)/python -m pytest --numprocesses auto \
 	    tests/deferred/test_programs.py
+
+# runs of 100,000 steps and 10,000 nets, and what memory they take
+long: $(INSTALLED)
+	LONG_STEPS=100000 LONG_NETS=10000 $(BIN)/python -m pytest -s -k "not grows" tests/test_long_runs.py
 
 # whether the tests notice small changes of the equations; ARGS="--language c --sample 50"
 mutants: $(INSTALLED)
