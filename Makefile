@@ -32,6 +32,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml snntorch
 
 # the pages are in docs/_build/html; runs the tutorials, whose pages are what ran
 docs: $(INSTALLED)
