@@ -110,8 +110,9 @@ def unroll_neuron(
         out = stacked(neuron, rows)
         if record is None:
             return out
-    alone = isinstance(record, str) or (record is None and len(names) == 1)
-    return out[0] if alone else out
+    if isinstance(record, str) or (record is None and len(names) == 1):
+        return out[0]
+    return neuron._as_returned(out) if record is None else out
 
 
 def run_from(

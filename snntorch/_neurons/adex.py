@@ -170,7 +170,7 @@ class AdEx(SpikingNeuron):
     def jump(self, w: Tensor, mem: Tensor) -> States:
         """Return the states after a spike: ``w + b`` and ``V_r``, from rest."""
         b, reset = self._value("b"), self._value("V_r") - self._value("E_L")
-        return w + in_dtype(b, w.dtype), in_dtype(reset, mem.dtype).to(mem.device).expand_as(mem)
+        return w + in_dtype(b, w.dtype), reset.to(mem).expand_as(mem)
 
     def forward(self, input_: Tensor, w: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, w, mem``."""

@@ -101,4 +101,7 @@ class DeltaLeaky(Leaky):
         what = "`mem` to be a tensor, or both of (mem, mem_prev)"
         expect(len(states) == 2, self, what, f"{len(states)} values")
         result = self._advance(input_, *states)
-        return (result[0], result[1:]) if isinstance(result, tuple) else result
+        return self._as_returned(result) if isinstance(result, tuple) else result
+
+    def _as_returned(self, out: tuple[Tensor, ...]) -> Any:
+        return out[0], out[1:]

@@ -111,8 +111,8 @@ class Izhikevich(SpikingNeuron):
 
     def jump(self, u: Tensor, mem: Tensor) -> States:
         """Return the states after a spike: ``u + d`` and ``c``, from rest."""
-        d, c = (in_dtype(self._value(name), mem.dtype) for name in ("d", "c"))
-        return u + d, (c - REST).to(mem.device).expand_as(mem)
+        reset = self._value("c") - REST
+        return u + in_dtype(self._value("d"), u.dtype), reset.to(mem).expand_as(mem)
 
     def forward(self, input_: Tensor, u: Tensor | None = None, mem: Tensor | None = None) -> Any:
         """Run one time step; returns ``spk, u, mem``."""

@@ -274,6 +274,10 @@ class SpikingNeuron(Transition):
             return spk, states, (spk.clone(), *states[1:])
         return spk, states, states
 
+    def _as_returned(self, out: tuple[Tensor, ...]) -> Any:
+        """Return spikes and states in the form in which a call returns them."""
+        return out
+
     def _advance(self, input_: Tensor, *given: Tensor | None) -> Any:
         """Run one step from the states given (those of the last call for ``None``)."""
         if self.adapts:

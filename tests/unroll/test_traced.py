@@ -21,7 +21,7 @@ import snntorch as snn
 from snntorch import surrogate, utils
 from snntorch._kernels.traced import compiler, run
 from snntorch._kernels.traced.operations import COMPARED, EXACT, ROUNDED
-from tests.cases import Case, by_mechanism, options
+from tests.cases import Case, by_mechanism, flat, options
 from tests.unroll.test_unroll import (
     assert_close,
     gradients,
@@ -243,7 +243,7 @@ class Over(nn.Module):
         self.neuron = neuron
 
     def forward(self, x: Tensor) -> Any:
-        return self.neuron.unroll(x)
+        return tuple(flat(self.neuron.unroll(x)))
 
 
 @each
@@ -696,3 +696,17 @@ def test_the_c_has_no_warnings(tmp_path: Path) -> None:
         command = [*compiler.compiler(), *flags, "-std=gnu11", "-fsyntax-only", "-x", "c", "-"]
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_a_sequence_is_returned_as_a_step_is() -> None:
+    neuron, x = snn.DeltaLeaky(0.5, beta=0.9), torch.randn(6, 2, 3)
+    spk, (mem, before) = neuron.unroll(x)
+    assert "one kernel" in snn.plan(neuron, x).notes[0]
+    rows, state = [], neuron.reset_mem()
+    for step in x:
+        one, state = neuron(step, state)
+        rows.append((one, *state))
+    for found, want in zip((spk, mem, before), zip(*rows, strict=True), strict=True):
+        assert torch.equal(found, torch.stack(want))
+    net = torch.nn.Sequential(snn.DeltaLeaky(0.5, beta=0.9, init_hidden=True, output=True))
+    assert torch.equal(snn.unroll(net, x)[1][0], mem)

@@ -381,7 +381,7 @@ def test_gradcheck_of_the_operation(case: Case, kernels: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda n: n.unroll([1.0]), TypeError, "`x` to be a torch.Tensor"),
+        (lambda n: n.unroll([1.0]), TypeError, "`input_` to be a torch.Tensor"),
         (lambda n: n.unroll(torch.zeros(0, 3)), ValueError, r"at least one time step.*\(0, 3\)"),
         (lambda n: n.unroll(torch.tensor(1.0)), ValueError, "at least one time step"),
         (lambda n: n.unroll(torch.zeros(3), num_steps=0), ValueError, "`num_steps`"),
