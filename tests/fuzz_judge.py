@@ -111,7 +111,8 @@ def is_misuse(error: Exception, function: Any, arguments: dict[Any, Any]) -> boo
         for cls in classes
         for name in ("__init__", "forward", "__call__")
     }
-    return match[1] in own | {getattr(owner, "__qualname__", "")}
+    own |= {getattr(one, "__qualname__", "") for one in (owner, *arguments.values())}
+    return match[1] in own
 
 
 def is_apply(function: Any) -> bool:
