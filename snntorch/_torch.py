@@ -6,7 +6,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import MethodType
+from inspect import getattr_static
 from typing import Any, TypeVar
 
 import torch
@@ -166,12 +166,13 @@ def is_autograd_function(func: Any) -> bool:
     return isinstance(owner, type) and issubclass(owner, torch.autograd.Function)
 
 
-_apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
+#: A method of classes, not bound to one; from torch 2.14 on it is written in C.
+_apply = getattr_static(torch.autograd.Function, "apply")
 
 
 def apply_of(cls: type[torch.autograd.Function]) -> Any:
     """Return torch's own ``apply`` of an autograd function, whatever its class has."""
-    return MethodType(_apply, cls)
+    return _apply.__get__(None, cls)
 
 
 def around_backward(node: Any, begins: Callable[[], None], ends: Callable[[], None]) -> None:
@@ -194,7 +195,7 @@ def watch_functions(watch: Callable[[Any, tuple[Any, ...]], tuple[bool, Any]]) -
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         done, found = watch(cls, args)
-        return found if done else _apply(cls, *found, **kwargs)
+        return found if done else apply_of(cls)(*found, **kwargs)
 
     torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment, method-assign]
 
