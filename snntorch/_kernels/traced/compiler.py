@@ -14,7 +14,7 @@ import platform
 import shlex
 import shutil
 import stat
-import subprocess
+import subprocess  # nosec B404
 import sysconfig
 import tempfile
 from collections.abc import Callable
@@ -57,7 +57,8 @@ def _compile(command: tuple[str, ...], source: str, path: Path) -> None:
     os.close(number)
     try:
         whole = [*command, "-o", made, "-lm"]
-        subprocess.run(whole, input=source.encode(), capture_output=True, check=True)
+        # the user's own compiler, by a list of words, given text that this package wrote
+        subprocess.run(whole, input=source.encode(), capture_output=True, check=True)  # nosec B603
         Path(made).chmod(0o700)
         os.replace(made, path)  # whole, whoever else compiles it now
     except subprocess.CalledProcessError as error:
@@ -88,7 +89,8 @@ def compiler() -> tuple[str, ...]:
 
 @functools.cache
 def _version(command: str) -> str:
-    told = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
+    asked = [command, "--version"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False)  # nosec B603
     return told.stdout
 
 
