@@ -87,7 +87,7 @@ class Call(NamedTuple):
         """Return what belongs to the records and what to the last states, by name."""
         count = len(self.record)
         recorded = dict(zip(self.record, out[:count], strict=True))
-        return recorded, dict(zip(self.rule.states, out[count:], strict=True))
+        return recorded, dict(zip(self.rule.states(), out[count:], strict=True))
 
     def encode(self) -> str:
         """Return all of it as an operator can take it: as text that a compiler can follow."""
@@ -140,7 +140,7 @@ def run(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> tuple[B
 def _forward(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> list[Tensor]:
     problem = call.problem(x, steps, tensors)
     recorded, last = backend(x, problem.parameters).forward(problem, call.record)
-    return [*(recorded[n] for n in call.record), *(last[n] for n in call.rule.states)]
+    return [*(recorded[n] for n in call.record), *(last[n] for n in call.rule.states())]
 
 
 def _backward(
@@ -230,7 +230,7 @@ def _backward_op(
 def _(x: Tensor, tensors: Sequence[Tensor], steps: int, call: str) -> list[Tensor]:
     told, shape = Call.decode(call), x.shape[1:]
     recorded = [x.new_empty((steps, *shape)) for _ in told.record]
-    return recorded + [x.new_empty(shape) for _ in told.rule.states]
+    return recorded + [x.new_empty(shape) for _ in told.rule.states()]
 
 
 @_backward_op.register_fake

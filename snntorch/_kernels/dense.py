@@ -64,7 +64,7 @@ class _Dense(torch.autograd.Function):
         x: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        came, over_time = _room(x, steps), {n: _room(x, steps) for n in call.rule.states}
+        came, over_time = _room(x, steps), {n: _room(x, steps) for n in call.rule.states()}
         run = _Run(call.problem(x, steps, tensors), came, over_time)
         forward = _forward(run)
         spk = run.problem.old["spk"]
@@ -84,7 +84,7 @@ class _Dense(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
-        steps, names, count = ctx.steps, call.rule.states, len(call.names)
+        steps, names, count = ctx.steps, call.rule.states(), len(call.names)
         weight, bias, x, *rest = unpacked(ctx, ctx.dtype)
         tensors, came = rest[:count], rest[count]
         over_time = dict(zip(names, rest[count + 1 :], strict=True))
@@ -142,7 +142,7 @@ def _backward_by_torch(
             for name, row in rows.items():
                 row.append(states[name])
         out = [torch.stack(row) for row in rows.values()]
-        out += [states[name] for name in call.rule.states]
+        out += [states[name] for name in call.rule.states()]
         return [out[at] for at in given]
 
     inputs = [weight, x, *tensors, *(() if bias is None else (bias,))]

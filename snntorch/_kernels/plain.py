@@ -62,8 +62,8 @@ def _reset(rule: Rule, parameters: Parameters, times: Tensor, states: ByName) ->
     """Reset where ``times`` is true, or so often: 0, 1, or -1 to take one back."""
     if rule.reset == "none":
         return states
-    if rule.clears:
-        return {n: cleared(times, s) if n in rule.cleared else s for n, s in states.items()}
+    if rule.clears():
+        return {n: cleared(times, s) if n in rule.cleared() else s for n, s in states.items()}
     drop = dropped(times, parameters.threshold.to(states["mem"].dtype))
     if rule.reset == "soft":
         drop = parameters.beta * drop
@@ -95,7 +95,7 @@ def _forward(problem: Problem, record: tuple[str, ...], fire: Fire) -> tuple[ByN
         states = one_step(problem.rule, problem.parameters, fire, problem.at(t), states)
         for name in record:
             rows[name].append(states[name])
-    last = {name: states[name] for name in problem.rule.states}
+    last = {name: states[name] for name in problem.rule.states()}
     return {name: torch.stack(row) for name, row in rows.items()}, last
 
 

@@ -51,6 +51,8 @@ RECORDS = ("spk", "syn", "inh", "mem")
 class Rule(NamedTuple):
     """What a neuron does, apart from its parameters.
 
+    What follows from it are methods: the compiler of torch 2.10 knows no properties of tuples.
+
     Attributes:
         model: "leaky", "synaptic" or "alpha".
         reset: One of `RESETS`.
@@ -63,25 +65,21 @@ class Rule(NamedTuple):
     delay: bool
     feedback: bool
 
-    @property
     def clears(self) -> bool:
-        """Whether the reset is to zero."""
+        """Return whether the reset is to zero."""
         return self.reset in ("zero", "zero_old")
 
-    @property
     def cleared(self) -> tuple[str, ...]:
-        """The states that a reset to zero clears."""
+        """Return the states that a reset to zero clears."""
         pairs = zip(STATES[self.model], CLEARS[self.model], strict=True)
         return tuple(name for name, clears in pairs if clears)
 
-    @property
     def states(self) -> tuple[str, ...]:
-        """Names of the states, the spikes fed back first."""
+        """Return the names of the states, the spikes fed back first."""
         return ("spk", *STATES[self.model]) if self.feedback else STATES[self.model]
 
-    @property
     def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters without which it cannot run; ``graded`` may be left out."""
+        """Return the parameters without which it cannot run; ``graded`` may be left out."""
         return ("threshold", "beta", *RATES[self.model], *(("V",) if self.feedback else ()))
 
 
@@ -145,13 +143,15 @@ class Problem:
         expect_choice("a kernel", "model", rule.model, tuple(STATES))
         expect_choice("a kernel", "reset", rule.reset, RESETS)
         given = self.parameters.given()
-        needed, left_out = {*rule.parameters}, {"graded"}
+        needed, left_out = {*rule.parameters()}, {"graded"}
         fits = needed <= given.keys() <= needed | left_out
-        expect(fits, "a kernel", f"parameters {rule.parameters}", tuple(given))
+        expect(fits, "a kernel", f"parameters {rule.parameters()}", tuple(given))
         rows, steps = f"`x` of 1 or {self.steps} steps", tuple(x.shape)
         expect(x.dim() > 0 and len(x) in (1, self.steps), "a kernel", rows, steps)
         shape = x.shape[1:]
-        expect(self.old.keys() == {*rule.states}, "a kernel", f"states {rule.states}", [*self.old])
+        expect(
+            self.old.keys() == {*rule.states()}, "a kernel", f"states {rule.states()}", [*self.old]
+        )
         for name, state in self.old.items():
             like = f"`{name}` like a step, {tuple(shape)} of {x.dtype}"
             same = state.shape == shape and state.dtype == x.dtype

@@ -36,14 +36,13 @@ class Sequence(NamedTuple):
     rows: Tensor
     steps: int
 
-    @property
     def is_constant(self) -> bool:
-        """Whether the input is the same at all times."""
+        """Return whether the input is the same at all times."""
         return self.rows.shape[0] < self.steps
 
     def at(self, t: int) -> Tensor:
         """Return the input of step ``t``."""
-        return self.rows[0 if self.is_constant else t]
+        return self.rows[0 if self.is_constant() else t]
 
 
 def to_sequence(owner: object, x: Any, num_steps: int | None, name: str = "x") -> Sequence:
@@ -272,7 +271,7 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     if reason is not None:
         return reason
     rule = Rule(model, reset_of(neuron), bool(neuron.reset_delay), "V" in parameters)
-    inner = {"spk": "spk", **dict(zip(neuron.state_names, rule.states, strict=True))}
+    inner = {"spk": "spk", **dict(zip(neuron.state_names, rule.states(), strict=True))}
     old = {inner[n]: s.contiguous() for n, s in zip(neuron.state_names, states, strict=True)}
     kept = tuple(dict.fromkeys(inner[name] for name in names))
     spike_grad = covers.surrogate_of(neuron.spike_grad)

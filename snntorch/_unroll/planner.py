@@ -310,7 +310,7 @@ def _play(
         neuron = stage.module
         if isinstance(neuron, SpikingNeuron) and stage.kind == "neuron" and not neuron.init_hidden:
             neuron.reset_mem()  # what it left is not this sequence's
-    while stages and sequence.is_constant and stages[0].kind == "fold":
+    while stages and sequence.is_constant() and stages[0].kind == "fold":
         module = stages[0].module
         same = None if is_random(module) else fold(module, sequence.rows)
         if same is None:
@@ -348,7 +348,7 @@ def _chunks(x: Sequence, size: int | None) -> Iterator[Sequence]:
         return
     for start in range(0, x.steps, size):
         stop = min(start + size, x.steps)
-        yield Sequence(x.rows if x.is_constant else x.rows[start:stop], stop - start)
+        yield Sequence(x.rows if x.is_constant() else x.rows[start:stop], stop - start)
 
 
 def _run(
@@ -363,7 +363,7 @@ def _run(
     Only the first stage can get an input that is the same at all times.
     """
     value: Any = x.rows
-    if not stages or (x.is_constant and stages[0].kind in ("fold", "delay")):
+    if not stages or (x.is_constant() and stages[0].kind in ("fold", "delay")):
         value = x.rows.expand(x.steps, *x.rows.shape[1:])
     count = Counter() if notes is not None else None
     keeper = Keeper(recompute, count)

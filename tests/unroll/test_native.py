@@ -79,7 +79,7 @@ def numbers(
 
 
 def states(rule: Rule, x: Tensor) -> ByName:
-    return {name: torch.rand(x.shape[1:]).to(x.dtype) for name in rule.states}
+    return {name: torch.rand(x.shape[1:]).to(x.dtype) for name in rule.states()}
 
 
 def inputs(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -276,7 +276,7 @@ def test_infinity_goes_back_as_in_the_reference(rule: Rule, what: str) -> None:
     ):
         assert_same(one, other)
     grads = {name: torch.randn(8, 2, 24, dtype=x.dtype) for name in records(rule)}
-    last = {name: torch.randn(2, 24, dtype=x.dtype) for name in rule.states}
+    last = {name: torch.randn(2, 24, dtype=x.dtype) for name in rule.states()}
     found = []
     for way in (cpu, plain):
         grad_x, grad_old, grad_values = way.backward(problem, grads, last, frozenset(PARAMETERS))
@@ -345,7 +345,7 @@ def test_backward_is_the_reference(rule: Rule, dtype: torch.dtype) -> None:
         x = inputs(1 if constant else 9, 5, 37, dtype=dtype)
         values = Parameters(*(v if v is None else v.to(dtype) for v in numbers(rule, dtype, shape)))
         grads = {name: torch.randn(9, 5, 37, dtype=dtype) for name in records(rule)}
-        last = {name: torch.randn(5, 37, dtype=dtype) for name in rule.states}
+        last = {name: torch.randn(5, 37, dtype=dtype) for name in rule.states()}
         check_backward(rule, values, x, 9, surrogate.atan(), grads, last)
         check_backward(rule, values, x, 9, surrogate.atan(), {"spk": grads["spk"]}, {})
         check_backward(rule, values, x, 9, surrogate.atan(), {}, {"mem": last["mem"]})

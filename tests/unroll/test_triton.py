@@ -88,7 +88,7 @@ def problem_of(case: Case, device: str) -> Problem:
     length = 1 if case.constant else case.steps
     x = draw(-0.5, 1.5, length, 2, *case.shape)
     x = x[:, 1] if case.strided else x[:, 1].clone()
-    old = {name: draw(0.0, 1.2, *case.shape) for name in rule.states}
+    old = {name: draw(0.0, 1.2, *case.shape) for name in rule.states()}
     make_infinite(case.infinite, parameters, x, old)
     return Problem(rule, parameters, case.spike_grad, x, case.steps, old)
 

@@ -57,7 +57,7 @@ def forward(problem: Problem, record: tuple[str, ...]) -> tuple[ByName, ByName]:
     """Run all steps, see `Backend.forward`."""
     dtype, shape = problem.x.dtype, problem.shape
     recorded = {name: empty((problem.steps, *shape), dtype) for name in record}
-    last = {name: empty(shape, dtype) for name in problem.rule.states}
+    last = {name: empty(shape, dtype) for name in problem.rule.states()}
     args = arguments(problem)
     for name, rows in recorded.items():
         args.rows(args.place("rows", name), rows)
@@ -72,7 +72,7 @@ def backward(
     """Return the gradients of all inputs of `forward`, see `Backend.backward`."""
     dtype, shape, given = problem.x.dtype, problem.shape, problem.parameters.given()
     grad_x = empty(problem.x.shape, dtype)
-    grad_old = {name: empty(shape, dtype) for name in problem.rule.states}
+    grad_old = {name: empty(shape, dtype) for name in problem.rule.states()}
     totals = {name: empty(shape, dtype) for name in given if name in needs}
     known = surrogate_number(problem.spike_grad)
     args = arguments(problem, known)

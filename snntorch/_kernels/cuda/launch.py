@@ -48,7 +48,7 @@ def forward(problem: Problem, record: tuple[str, ...]) -> tuple[ByName, ByName]:
     """Run all steps, see `Backend.forward`."""
     x, shape = problem.x, problem.shape
     recorded = {name: x.new_empty((problem.steps, *shape)) for name in record}
-    last = {name: x.new_empty(shape) for name in problem.rule.states}
+    last = {name: x.new_empty(shape) for name in problem.rule.states()}
     _run_forward(problem, recorded, last)
     return recorded, last
 
@@ -59,7 +59,7 @@ def backward(
     """Return the gradients of all inputs of `forward`, see `Backend.backward`."""
     x, shape, steps = problem.x, problem.shape, problem.steps
     grad_x = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    grad_old = {name: x.new_empty(shape) for name in problem.rule.states}
+    grad_old = {name: x.new_empty(shape) for name in problem.rule.states()}
     totals = {n: x.new_empty(shape) for n in problem.parameters.given() if n in needs}
     arguments: dict[str, Any] = {f"{name}_grad": totals.get(name) for name in PARAMETERS}
     for name in RECORDS:
@@ -74,7 +74,7 @@ def backward(
         arguments[pointer] = torch.full((1,), value, dtype=computed_in, device=x.device)
     length = max(math.isqrt(steps - 1) + 1, min(steps, _SHORT))
     segments = math.ceil(steps / length)
-    kept = x.new_empty((segments + length, len(problem.rule.states), *shape))
+    kept = x.new_empty((segments + length, len(problem.rule.states()), *shape))
     _launch(
         "backward",
         problem,
