@@ -13,7 +13,7 @@ import snntorch
 ROOT = Path(snntorch.__file__).parent
 #: The parts from the bottom up; those of one line may know each other.
 LAYERS = (
-    ("_checks", "_docs", "_files", "_torch"),
+    ("_checks", "_docs", "_files", "_torch", "_units"),
     ("surrogate", "spikevision"),
     ("_kernels",),
     ("_neurons", "_layers"),

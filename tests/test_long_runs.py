@@ -27,7 +27,7 @@ NETS = int(os.environ.get("LONG_NETS", "200"))
 #: Bytes of Python objects by which a run may grow from its middle to its end: what Python keeps to
 #: use again fills up slowly. An object kept at each step takes more.
 SPARE = 64_000
-#: Bytes of memory in all by which a process may: what allocators keep.
+#: Bytes by which the memory of a process may grow: what allocators keep.
 SPARE_RSS = 16 << 20
 
 #: Is shown the membranes of each window before these are learned from.

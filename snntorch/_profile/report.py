@@ -7,6 +7,7 @@ from typing import Any
 
 from snntorch._profile.energy import Energy, EnergyTable, table_of
 from snntorch._profile.layer import LayerProfile
+from snntorch._units import with_unit
 
 _COLUMNS = (
     *("layer", "kind", "parameters", "zero weights", "dense", "MACs", "ACs"),
@@ -148,12 +149,3 @@ def _number(count: float) -> str:
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f} %"
-
-
-def with_unit(value: float, unit: str) -> str:
-    """Return a number with three digits and a prefix of its unit; nothing for zero."""
-    if not value:
-        return ""
-    prefixes = {1e9: "G", 1e6: "M", 1e3: "k", 1: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n", 1e-12: "p"}
-    scale = next((s for s in prefixes if float(f"{value:.3g}") >= s), 1e-12)
-    return f"{value / scale:.3g} {prefixes[scale]}{unit}"

@@ -22,6 +22,7 @@ from snntorch._neurons._unroll import (
 )
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import copy_of, is_hooked, places_of, talks, tree_map
+from snntorch._units import with_unit
 from snntorch._unroll.deferred.fuse import Fused
 from snntorch._unroll.deferred.recorder import Recorder, can_note
 from snntorch._unroll.deferred.trial import Trial
@@ -78,7 +79,8 @@ class Plan:
         parts = [(stage.name or ".", type(stage.module).__name__) for stage in self.stages]
         wide, wider = (max((len(part[i]) for part in parts), default=0) for i in (0, 1))
         lines = [
-            f"  {name:{wide}}  {kind:{wider}}  {note}" + (f"; keeps {_in_units(kept)}" * (kept > 0))
+            f"  {name:{wide}}  {kind:{wider}}  {note}"
+            + (f"; keeps {with_unit(kept, 'B')}" if kept else "")
             for (name, kind), note, kept in zip(
                 parts, self.notes, self.kept or (0,) * len(parts), strict=True
             )
@@ -111,7 +113,8 @@ def plan(
         The plan. Printing it lists each layer with what is done with it, and why.
 
     Raises:
-        TypeError: If ``net`` is not a module. With an example, what :func:`unroll` raises.
+        TypeError: If ``net`` is not a module, or ``recompute`` is no flag. With an example, what
+            :func:`unroll` raises.
 
     Examples:
         >>> import torch, snntorch as snn
@@ -127,6 +130,7 @@ def plan(
     fused = vars(net).get("forward") if isinstance(net, nn.Module) else None
     if isinstance(fused, Fused):
         return Plan(type(net).__name__, (Stage("loop", "", net),), (_told(fused, x),))
+    expect_flag("plan", "recompute", recompute)
     stages = _stages("plan", net)
     if x is None:
         return Plan(type(net).__name__, stages, tuple(map(_note, stages)))
@@ -243,8 +247,8 @@ def unroll(
         chunk: Number of time steps to run at a time, to bound memory; ``None`` for all.
         truncate: Whether to cut gradients between chunks.
         recompute: Whether layers between two neurons run once more in the backward pass, from
-            the spikes that they got, instead of keeping what they compute. Of two neurons and
-            a layer between them, bits are kept then; :func:`plan` tells how many bytes.
+            the spikes that they got, instead of keeping what they compute. :func:`plan` tells
+            how many bytes are kept.
 
     Returns:
         What the net returns, each tensor with time as its first dimension.
@@ -400,15 +404,6 @@ def _run(
         if notes is not None and count is not None:
             notes.append((note, count.bytes - before))
     return value
-
-
-def _in_units(count: float) -> str:
-    """Return a number of bytes as it is read best."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
 
 
 def _is_deferred(stage: Stage) -> bool:

@@ -8,10 +8,8 @@ from matplotlib.axes import Axes
 from snntorch._checks import expect
 from snntorch._profile.energy import EnergyTable
 from snntorch._profile.report import Profile
+from snntorch._units import prefix_of
 from snntorch.spikeplot._style import BLUE, GREY, VERMILLION, expect_axes, own_figure, style
-
-#: Units of energy by their size in joules, the largest first.
-_UNITS = {1.0: "J", 1e-3: "mJ", 1e-6: "µJ", 1e-9: "nJ", 1e-12: "pJ"}
 
 
 def energy(
@@ -57,8 +55,7 @@ def energy(
     operations = np.array([energy.operations for energy in spent])
     memory = np.array([energy.memory for energy in spent])
     drawn = [("Operations", BLUE, operations), ("Memory", VERMILLION, memory)]
-    largest = (operations + memory).max()
-    scale = next((size for size in _UNITS if largest >= size), 1e-12)
+    scale, prefix = prefix_of((operations + memory).max())
     with style():
         if ax is None:
             ax = own_figure(6, 0.9 + 0.35 * len(layers)).add_subplot()
@@ -73,6 +70,6 @@ def energy(
             ax.barh(rows + 0.4, values, 0.4, color=GREY, label="As an ANN, once")
         ax.set_yticks(rows + (0.8 - height) / 2, [f"{one.name} {one.kind}" for one in layers])
         ax.invert_yaxis()
-        ax.set_xlabel(f"Energy ({_UNITS[scale]})")
+        ax.set_xlabel(f"Energy ({prefix}J)")
         ax.legend()
     return ax

@@ -226,6 +226,7 @@ def test_others_decide_what_is_saved(every_size: list[Any]) -> None:
     assert torch.equal(x.grad, want[2])
 
 
-def test_recompute_is_a_flag() -> None:
-    with pytest.raises(TypeError, match="`recompute`"):
-        snn.unroll(NETS["dense"](), example("dense"), recompute="yes")
+@pytest.mark.parametrize("run", [snn.unroll, snn.plan])
+def test_recompute_is_a_flag(run: Any) -> None:
+    with pytest.raises(TypeError, match="`recompute` to be True or False"):
+        run(NETS["dense"](), example("dense"), recompute="yes")
