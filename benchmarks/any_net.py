@@ -3,9 +3,11 @@
 A unit of work is a training step: forward, backward and Adam. Rounds of all contenders are
 interleaved, each coming first in turn, so that a machine whose speed drifts slows all alike. In
 its turn each works three times, as the first time finds the caches full of another one's data,
-and the median counts. Outputs are compared first.
+and the median counts. Outputs are compared first, in float64: products of all steps may be rounded
+otherwise than those of one, and a spike more or less is a large difference.
 
     python benchmarks/any_net.py [--only "W2c;small"] [--rounds 9] [--released PYTHON]
+    python benchmarks/any_net.py --device cuda
 
 With ``--released`` the loops run in that interpreter's environment, too, which has the released
 snnTorch: its time is divided by that of the fused net.
@@ -182,10 +184,10 @@ WORKLOADS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 class Work:
     """A training step of one net, to be called again and again."""
 
-    def __init__(self, name: str, fused: bool) -> None:
+    def __init__(self, name: str, fused: bool, device: str = "cpu") -> None:
         torch.manual_seed(0)
         build, shape = WORKLOADS[name]
-        self.net, self.x = build(), torch.rand(shape)
+        self.net, self.x = build().to(device), torch.rand(shape, device=device)
         if fused and isinstance(self.net, Outside):
             self.net.defers = True
         elif fused:
@@ -198,6 +200,8 @@ class Work:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        if self.x.is_cuda:
+            torch.cuda.synchronize()
         return time.perf_counter() - start
 
 
@@ -227,10 +231,15 @@ def serve(name: str) -> None:
         print(work(), flush=True)
 
 
-def compare(name: str, rounds: int, released: str | None) -> str:
+def assert_same(name: str, device: str) -> None:
+    works = [Work(name, fused, device) for fused in (False, True)]
+    torch.testing.assert_close(*(work.net.double()(work.x.double()) for work in works))
+
+
+def compare(name: str, rounds: int, released: str | None, device: str) -> str:
     """Return a row: how many times longer the loops take."""
-    loop, fused = Work(name, fused=False), Work(name, fused=True)
-    torch.testing.assert_close(fused.net(fused.x), loop.net(loop.x), rtol=1e-3, atol=1e-3)
+    loop, fused = (Work(name, one, device) for one in (False, True))
+    assert_same(name, device)
     runs: list[Callable[[], float]] = [fused, loop]
     if released is not None:
         runs.append(Elsewhere(released, name))
@@ -256,17 +265,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default=";".join(WORKLOADS), help="names, separated by ;")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--released", help="interpreter of an environment with the released one")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         serve(args.serve)
         return
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     released = "   released loop" if args.released else ""
     print(f"{'net':12} {'fused':>11}   this loop, quartiles{released}")
     for name in WORKLOADS:
         if name in args.only.split(";"):
-            print(compare(name, args.rounds, args.released), flush=True)
+            print(compare(name, args.rounds, args.released, args.device), flush=True)
 
 
 if __name__ == "__main__":

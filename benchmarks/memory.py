@@ -1,10 +1,11 @@
 """Peak memory of a training step of a deep convolutional net, and what it costs in time.
 
 Ten layers of 32 channels, 32 time steps, a batch of 16. Each way runs in a process of its own,
-which tells its peak: what its first step adds to the resident memory of the process. Steps are
-timed in rounds, one process after the other, so that all of them see the same machine.
+which tells its peak: what its first step adds to the resident memory of the process, or to what
+torch allocates on the device. Steps are timed in rounds, one process after the other, so that all
+of them see the same machine.
 
-    $ python benchmarks/memory.py --rounds 5
+    $ python benchmarks/memory.py --rounds 5 [--device cuda --size 64]
 """
 
 from __future__ import annotations
@@ -65,22 +66,34 @@ def train(model: nn.Sequential, x: torch.Tensor, way: str) -> float:
     return float(grad.double().sum())
 
 
-def child(way: str, size: int, norm: bool) -> None:
-    """Print the peak and the checksum, then the seconds of a step for each line that comes."""
-    model = net(norm)
-    x = (torch.rand(STEPS, BATCH, 2, size, size) < 0.3).float()
+def peak(model: nn.Sequential, x: torch.Tensor, way: str) -> tuple[int, float]:
+    """Return what the first step adds to memory, and its checksum."""
+    if x.is_cuda:
+        before = torch.cuda.memory_allocated()
+        checksum = train(model, x, way)
+        return torch.cuda.max_memory_allocated() - before, checksum
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = resident("VmRSS")
     checksum = train(model, x, way)
-    print(resident("VmHWM") - before, repr(checksum), flush=True)
+    return resident("VmHWM") - before, checksum
+
+
+def child(way: str, size: int, norm: bool, device: str) -> None:
+    """Print the peak and the checksum, then the seconds of a step for each line that comes."""
+    torch.backends.cudnn.deterministic = True
+    model = net(norm).to(device)
+    x = (torch.rand(STEPS, BATCH, 2, size, size) < 0.3).float().to(device)
+    added, checksum = peak(model, x, way)
+    print(added, repr(checksum), flush=True)
     for _ in sys.stdin:
         start = time.perf_counter()
-        train(model, x, way)
+        train(model, x, way)  # its checksum waits for the device
         print(time.perf_counter() - start, flush=True)
 
 
-def measure(size: int, norm: bool, rounds: int) -> None:
-    command = [sys.executable, __file__, "--size", str(size), *["--norm"] * norm, "--child"]
+def measure(size: int, norm: bool, rounds: int, device: str) -> None:
+    command = [sys.executable, __file__, "--size", str(size), "--device", device]
+    command += [*["--norm"] * norm, "--child"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with contextlib.ExitStack() as stack:
         runs, peaks, sums = {}, {}, {}
@@ -99,9 +112,9 @@ def measure(size: int, norm: bool, rounds: int) -> None:
     for way in WAYS:
         ratios = [one / two for one, two in zip(times[way], base, strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
-        peak, share = int(peaks[way]) / 1e6, int(peaks[way]) / int(peaks["all as it is"])
+        added, share = int(peaks[way]) / 1e6, int(peaks[way]) / int(peaks["all as it is"])
         spread = f"{middle:.2f} ({low:.2f} ... {high:.2f}) of the time"
-        print(f"  {way:16}{peak:6.0f} MB, {share:.2f} of the memory, {spread}")
+        print(f"  {way:16}{added:6.0f} MB, {share:.2f} of the memory, {spread}")
 
 
 def main() -> None:
@@ -110,15 +123,16 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--size", type=int, default=24)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--norm", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--child", choices=WAYS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        child(args.child, args.size, args.norm)
+        child(args.child, args.size, args.norm, args.device)
         return
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {args.rounds} rounds")
     for norm in (False, True):
-        measure(args.size, norm, args.rounds)
+        measure(args.size, norm, args.rounds, args.device)
 
 
 if __name__ == "__main__":

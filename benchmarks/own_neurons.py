@@ -5,7 +5,7 @@ interleaved, each coming first in turn, so that a machine whose speed drifts slo
 median of three counts. Spikes are compared first. Times of the loop, and of a loop of ``--chunk``
 steps at a time under ``torch.compile``, are divided by those of ``unroll``.
 
-    python benchmarks/own_neurons.py [--rounds 9] [--threads 1] [--chunk 10]
+    python benchmarks/own_neurons.py [--rounds 9] [--threads 1] [--chunk 10] [--device cuda]
 """
 
 from __future__ import annotations
@@ -98,13 +98,15 @@ def compiled(chunk: int) -> Run:
 def seconds(run: Run, neuron: Any, x: Tensor) -> float:
     start = time.perf_counter()
     run(neuron, x).sum().backward()
+    if x.is_cuda:
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
-def compare(name: str, shape: tuple[int, ...], rounds: int, chunk: int) -> str:
+def compare(name: str, shape: tuple[int, ...], rounds: int, chunk: int, device: str) -> str:
     """Return a row of times and ratios."""
     make, scale = NEURONS[name]
-    neuron, x = make(), (scale * torch.rand(shape)).requires_grad_()
+    neuron, x = make().to(device), (scale * torch.rand(shape, device=device)).requires_grad_()
     runs = [unrolled, looped, *([compiled(chunk)] if chunk else [])]
     first = []
     for run in runs:
@@ -134,6 +136,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--chunk", type=int, default=0, help="steps to compile at a time; 0: none")
     parser.add_argument("--only", default=",".join(NEURONS))
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -141,7 +144,7 @@ def main() -> None:
     print(f"{'neuron':11} {'steps, neurons':16} {'unroll':>11}   loop, quartiles{tail}")
     for name in args.only.split(","):
         for shape in SHAPES:
-            print(compare(name, shape, args.rounds, args.chunk), flush=True)
+            print(compare(name, shape, args.rounds, args.chunk, args.device), flush=True)
 
 
 if __name__ == "__main__":

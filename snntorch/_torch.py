@@ -232,3 +232,14 @@ def recorded_as_graph(
     made.graph.eliminate_dead_code()
     graph: torch.fx.Graph = made.graph
     return graph
+
+
+def compile_for_cuda(source: str, name: str, options: list[str]) -> Any:
+    """Return a function of CUDA's C, compiled by NVRTC for the current device.
+
+    Args:
+        source: Its text.
+        name: Its name.
+        options: For NVRTC.
+    """
+    return torch.cuda._compile_kernel(source, name, nvcc_options=options)

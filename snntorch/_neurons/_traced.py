@@ -99,8 +99,8 @@ def traced(neuron: SpikingNeuron, step: Tensor) -> tuple[Kernel, tuple[Tensor, .
     reason = _why_not(neuron)
     if reason is not None:
         return reason
-    if not step.is_cpu or not step.numel():
-        return f"{UNKNOWN}: C is written for CPUs, not for {step.numel()} neurons on {step.device}"
+    if not step.numel():
+        return f"{UNKNOWN}: no kernel is generated for no neurons"
     step = step.expand(neuron.state_shape(step))
     held = {**neuron._buffers, **neuron._parameters}
     own = {
@@ -120,5 +120,5 @@ def traced(neuron: SpikingNeuron, step: Tensor) -> tuple[Kernel, tuple[Tensor, .
     if any(one.dtype != step.dtype for one in values):
         return f"{UNKNOWN}: its parameters are of another dtype than its input"
     facts = tuple(Value(one.numel() == 1, one.requires_grad) for one in values)
-    found = kernel(told, step.dtype, step.shape, len(neuron.state_names), facts)
+    found = kernel(told, step.dtype, step.shape, len(neuron.state_names), facts, step.device)
     return f"{UNKNOWN}: {found}" if isinstance(found, str) else (found, values)

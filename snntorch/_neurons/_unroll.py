@@ -229,11 +229,11 @@ class _Traced(NamedTuple):
 
     def describe(self) -> str:
         """Return in words what runs it."""
-        return _TRACED
+        return _traced(self.kernel)
 
 
-#: What a plan says of a kernel of the neuron's own step.
-_TRACED = f"one kernel over all time: {run_own.DESCRIPTION}"
+def _traced(kernel: Kernel) -> str:
+    return f"one kernel over all time: {kernel.runner.DESCRIPTION}"
 
 
 def _prepare(  # noqa: PLR0911 (each return is a reason)
@@ -329,7 +329,7 @@ def describe(neuron: SpikingNeuron, x: Sequence | None = None) -> str:
     found = equation(neuron, one)
     if found is None:
         own = traced(neuron, one)
-        return f"step by step: {own}" if isinstance(own, str) else _TRACED
+        return f"step by step: {own}" if isinstance(own, str) else _traced(own[0])
     recurrent = found[2].get("through")
     if not isinstance(recurrent, (nn.Linear, type(None))):
         return f"step by step: no kernel feeds spikes back through {type(recurrent).__name__}"

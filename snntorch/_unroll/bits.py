@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from snntorch._kernels.cpu.pool import empty
@@ -14,9 +15,9 @@ from snntorch._torch import PLAIN
 
 #: Integers of the size of a number, in torch and in NumPy, by the bytes of the number.
 _INTEGERS = {
-    2: (torch.int16, np.uint16),
-    4: (torch.int32, np.uint32),
-    8: (torch.int64, np.uint64),
+    2: (torch.int16, np.int16),
+    4: (torch.int32, np.int32),
+    8: (torch.int64, np.int64),
 }
 #: Numbers looked at together, few enough to stay in a core's cache: whole bytes of bits.
 _GRAIN = 1 << 15
@@ -28,12 +29,13 @@ class Bits(NamedTuple):
     """Which numbers of a tensor are its one value; the others are 0.
 
     Attributes:
-        bits: One bit for each number, in the order in which they lie in memory.
+        bits: One bit for each number, in the order in which they lie in memory; on the device of
+            the tensor, in an array if that is the CPU.
         value: The one value, as the integer that has its bits.
         dtype: Of the tensor, as ``shape`` and ``stride`` are.
     """
 
-    bits: np.ndarray
+    bits: Any
     value: int
     dtype: torch.dtype
     shape: torch.Size
@@ -42,34 +44,38 @@ class Bits(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes that it takes."""
-        return self.bits.nbytes
+        count: int = self.bits.nbytes
+        return count
 
     def tensor(self) -> Tensor:
         """Return the tensor, bit for bit."""
-        integers, numbers = _INTEGERS[self.dtype.itemsize]
-        count = math.prod(self.shape)
-        out = empty((count,), self.dtype)
-        to = out.view(integers).numpy().view(numbers)
-        for start in range(0, count, _GRAIN):
-            part = to[start : start + _GRAIN]
-            ones = np.unpackbits(self.bits[start // 8 :], count=len(part))
-            np.multiply(ones, numbers(self.value), out=part, dtype=numbers)
-        return out.as_strided(self.shape, self.stride)
+        unpacked = _unpacked_by_torch if isinstance(self.bits, Tensor) else _unpacked
+        numbers = unpacked(self.bits, math.prod(self.shape), self.value, self.dtype)
+        return numbers.as_strided(self.shape, self.stride)
 
 
 def to_bits(tensor: Tensor) -> Bits | None:
     """Return a tensor as bits; None if it has other values, or other memory, than can be."""
     if (
         type(tensor) not in PLAIN
-        or not tensor.is_cpu
+        or not (tensor.is_cpu or tensor.is_cuda)
         or tensor.layout is not torch.strided
         or not tensor.is_floating_point()
         or tensor.is_neg()
         or not any(_lies(tensor, layout) for layout in _LAYOUTS)
     ):
         return None
-    integers, numbers = _INTEGERS[tensor.dtype.itemsize]
-    row = tensor.detach().as_strided((tensor.numel(),), (1,)).view(integers).numpy().view(numbers)
+    row = tensor.detach().as_strided((tensor.numel(),), (1,)).view(_INTEGERS[tensor.itemsize][0])
+    found: tuple[Any, int] | None = _packed(row) if tensor.is_cpu else _packed_by_torch(row)
+    if found is None:
+        return None
+    bits, value = found
+    return Bits(bits, value, tensor.dtype, tensor.shape, tensor.stride())
+
+
+def _packed(integers: Tensor) -> tuple[np.ndarray, int] | None:
+    """Return bits, and the one value: on the CPU, part by part."""
+    row = integers.numpy()
     bits, value = np.empty(-(-len(row) // 8), np.uint8), None
     for start in range(0, len(row), _GRAIN):
         part = row[start : start + _GRAIN]
@@ -80,7 +86,38 @@ def to_bits(tensor: Tensor) -> Bits | None:
             return None
         packed = np.packbits(ones)
         bits[start // 8 : start // 8 + len(packed)] = packed
-    return Bits(bits, int(value or 0), tensor.dtype, tensor.shape, tensor.stride())
+    return bits, int(value or 0)
+
+
+def _unpacked(bits: np.ndarray, count: int, value: int, dtype: torch.dtype) -> Tensor:
+    out, (integers, numbers) = empty((count,), dtype), _INTEGERS[dtype.itemsize]
+    to = out.view(integers).numpy()
+    for start in range(0, count, _GRAIN):
+        part = to[start : start + _GRAIN]
+        ones = np.unpackbits(bits[start // 8 :], count=len(part))
+        np.multiply(ones, numbers(value), out=part, dtype=numbers)
+    return out
+
+
+def _packed_by_torch(integers: Tensor) -> tuple[Tensor, int] | None:
+    """Return bits, and the one value: on a device, which is asked twice."""
+    if not len(integers):
+        return integers.new_empty(0, dtype=torch.uint8), 0
+    low, high = torch.stack(integers.aminmax()).tolist()
+    value, ones = low or high, integers != 0
+    if (low and high and low != high) or (value and not torch.equal(ones, integers == value)):
+        return None
+    eights = F.pad(ones.to(torch.uint8), (0, -len(ones) % 8)).view(-1, 8)
+    return (eights << _places(eights)).sum(1, dtype=torch.uint8), value
+
+
+def _unpacked_by_torch(bits: Tensor, count: int, value: int, dtype: torch.dtype) -> Tensor:
+    ones = (bits.unsqueeze(1) >> _places(bits)).bitwise_and_(1).view(-1)[:count]
+    return (ones.to(_INTEGERS[dtype.itemsize][0]) * value).view(dtype)
+
+
+def _places(like: Tensor) -> Tensor:
+    return torch.arange(8, dtype=torch.uint8, device=like.device)
 
 
 def _lies(tensor: Tensor, layout: torch.memory_format) -> bool:

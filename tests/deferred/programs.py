@@ -258,7 +258,7 @@ class Program(nn.Module):
 
         def step(v: dict[str, Any], t: int) -> None:
             if t == 0:
-                v["out"] = torch.zeros(self.steps, *v["x"].shape, dtype=v["x"].dtype)
+                v["out"] = v["x"].new_zeros(self.steps, *v["x"].shape)
             v["out"][t] = v[source]
             v[name] = v[source]
 
@@ -299,7 +299,7 @@ class Program(nn.Module):
                     lif.mem[:, 0] = v[source][:, 1]
                 v[name] = lif(v[source])
                 return
-            mem = v.get(f"{name} mem", torch.zeros(BATCH, FEATURES, dtype=v["x"].dtype))
+            mem = v.get(f"{name} mem", v["x"].new_zeros(BATCH, FEATURES))
             if which == 0:
                 mem += 0.1 * v[source]
             else:
@@ -314,7 +314,7 @@ class Program(nn.Module):
 
         def step(v: dict[str, Any], t: int) -> None:
             if t == 0:
-                v[f"{name} all"] = torch.zeros(self.steps + 1, *v["x"].shape, dtype=v["x"].dtype)
+                v[f"{name} all"] = v["x"].new_zeros(self.steps + 1, *v["x"].shape)
             memory = v[f"{name} all"]
             value = v[source].detach() if which < 4 else v[source]
             if which == 0:
@@ -367,7 +367,7 @@ class Program(nn.Module):
         target = torch.arange(BATCH) % FEATURES
 
         def step(v: dict[str, Any], t: int) -> None:
-            v["loss"] = v.get("loss", 0.0) + F.cross_entropy(v[source], target)
+            v["loss"] = v.get("loss", 0.0) + F.cross_entropy(v[source], target.to(v[source].device))
 
         return step
 

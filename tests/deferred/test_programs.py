@@ -25,7 +25,10 @@ def run(net: Program, x: Tensor) -> tuple[list[Tensor], list[Any], dict[str, Ten
     """Return outputs, gradients of input and parameters, and the buffers left behind."""
     x = x.clone().requires_grad_()
     out = net(x)
-    total: Any = sum((one * torch.linspace(0.5, 1, one.numel()).view_as(one)).sum() for one in out)
+    total: Any = sum(
+        (one * torch.linspace(0.5, 1, one.numel(), device=x.device).view_as(one)).sum()
+        for one in out
+    )
     leaves = [x, *net.parameters()]
     grads: Any = [None] * len(leaves)
     if total.requires_grad:
@@ -33,10 +36,11 @@ def run(net: Program, x: Tensor) -> tuple[list[Tensor], list[Any], dict[str, Ten
     return out, list(grads), dict(net.named_buffers())
 
 
-def check(seed: int) -> Program:
+def check(seed: int, device: str = "cpu") -> Program:
     """Compare a program with itself, deferred; returns the latter."""
-    loop, fused = Program(seed).double(), snn.fuse(Program(seed).double())
-    x = loop.data(torch.float64)
+    loop, fused = (Program(seed).to(device, torch.float64) for _ in range(2))
+    snn.fuse(fused)
+    x = loop.data(torch.float64).to(device)
     want, got = run(loop, x), run(fused, x)
     said = f"seed {seed}: {loop.said}"
     assert all(type(one) is Tensor for one in got[0]), said

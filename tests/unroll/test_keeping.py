@@ -70,6 +70,14 @@ def every_size(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     return packed
 
 
+@pytest.fixture(params=["ndarray", "Tensor"])
+def packed_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Pack by NumPy, as on the CPU, or by torch, as on a device; tells what holds the bits."""
+    if request.param == "Tensor":
+        monkeypatch.setattr(bits, "_packed", bits._packed_by_torch)
+    return request.param
+
+
 def gradients(net: nn.Module, x: Tensor, **options: Any) -> list[Tensor]:
     """Return outputs and gradients of a run of a copy of a net."""
     net, x = copy.deepcopy(net), x.detach().clone().requires_grad_()
@@ -88,11 +96,12 @@ def as_they_are() -> Any:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("value", [1.0, -0.7, float("inf"), float("nan"), -0.0])
 @pytest.mark.parametrize("count", [0, 1, 7, 70_001])
-def test_bits_are_exact(dtype: torch.dtype, value: float, count: int) -> None:
+def test_bits_are_exact(dtype: torch.dtype, value: float, count: int, packed_by: str) -> None:
     ones = torch.rand(count, generator=torch.Generator().manual_seed(0)) < 0.3
     x = torch.where(ones, value, 0.0).to(dtype)
     found = to_bits(x)
     assert found is not None
+    assert type(found.bits).__name__ == packed_by
     assert found.nbytes == -(-count // 8)
     integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize]
     assert torch.equal(found.tensor().view(integers), x.view(integers))
@@ -112,11 +121,11 @@ def test_bits_are_exact(dtype: torch.dtype, value: float, count: int) -> None:
         torch.eye(4).expand(2, 4, 4),
     ],
 )
-def test_other_tensors_are_no_bits(x: Tensor) -> None:
+def test_other_tensors_are_no_bits(x: Tensor, packed_by: str) -> None:
     assert to_bits(x) is None
 
 
-def test_bits_keep_the_layout() -> None:
+def test_bits_keep_the_layout(packed_by: str) -> None:
     spikes = (torch.rand(4, 3, 5, 6) < 0.5).float()
     for x in (spikes[1:], spikes.to(memory_format=torch.channels_last)):
         found = to_bits(x)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import snntorch as snn
 from snntorch import surrogate, utils
-from snntorch._kernels.traced import compiler, run
+from snntorch._kernels.traced import compiler, on_cpu, run
 from snntorch._kernels.traced.operations import COMPARED, EXACT, ROUNDED
 from tests.cases import Case, by_mechanism, flat, options
 from tests.unroll.test_unroll import (
@@ -31,7 +31,7 @@ from tests.unroll.test_unroll import loop as loop_on
 from tests.unroll.test_unroll import unrolled as unrolled_on
 
 STEPS = 20
-TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 WIDE = surrogate.atan(alpha=0.05)
 dtypes = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 
@@ -117,6 +117,11 @@ OWN: dict[str, tuple[Callable[[], Any], float]] = {
 }
 ROUNDS = ("Softened", "AdEx")
 each = pytest.mark.parametrize("name", OWN)
+#: What a half as long number can hold.
+HALVES = (torch.float16, torch.bfloat16)
+SHORT = [name for name in OWN if name != "AdEx"]
+CASES = [(name, dtype) for dtype in TOLERANCE for name in (SHORT if dtype in HALVES else OWN)]
+each_dtype = pytest.mark.parametrize(("name", "dtype"), CASES)
 
 
 def made(name: str, dtype: torch.dtype, steps: int = STEPS) -> tuple[Any, Tensor]:
@@ -151,8 +156,14 @@ def assert_same(got: list[Tensor], want: list[Tensor], name: str) -> None:
             assert torch.equal(one, other)
 
 
-@dtypes
-@each
+def assert_gradients(got: list[Any], want: list[Any], dtype: torch.dtype) -> None:
+    """Compare gradients; a loop rounds each partial sum of those of one number."""
+    for one, other in zip(got, want, strict=True):
+        summed = dtype in HALVES and one is not None and one.numel() == 1
+        assert_close([one], [other], 0.2 if summed else TOLERANCE[dtype])
+
+
+@each_dtype
 def test_equals_the_loop(name: str, dtype: torch.dtype, stepped_calls: list[Any]) -> None:  # noqa: F811
     neuron, x = made(name, dtype)
     x.requires_grad_()
@@ -168,7 +179,7 @@ def test_equals_the_loop(name: str, dtype: torch.dtype, stepped_calls: list[Any]
     got = gradients(unrolled, neuron, x, states)
     assert not stepped_calls
     assert all(one is not None for one in got), "every parameter has its part"
-    assert_close(got, want_grads, TOLERANCE[dtype])
+    assert_gradients(got, want_grads, dtype)
     assert "its step, compiled" in str(snn.plan(neuron))
 
 
@@ -188,7 +199,7 @@ def test_known_equations_equal_their_kernel(
     x = case.input(STEPS, dtype).requires_grad_()
     assert_same(unrolled(neuron, x), unrolled(known, x), "")
     got, want = gradients(unrolled, neuron, x, []), gradients(unrolled, known, x, [])
-    assert_close(got, want, TOLERANCE[dtype])
+    assert_gradients(got, want, dtype)
     assert not stepped_calls
     assert "its step, compiled" in str(snn.plan(neuron))
     assert "its step, compiled" not in str(snn.plan(known))
@@ -535,7 +546,6 @@ STEPPED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Resonator(spike_grad=lambda x: surrogate.ATan.apply(2 * x)),
         "its spike_grad is a function",
     ),
-    "dtype": (lambda: Resonator().bfloat16(), "float32 and float64, not for torch.bfloat16"),
     "other dtype": (lambda: step_of(lambda x, m: m + x).double(), "another dtype"),
 }
 
@@ -545,7 +555,7 @@ def test_says_why_it_is_stepped(name: str, stepped_calls: list[Any]) -> None:  #
     make, why = STEPPED[name]
     torch.manual_seed(0)
     neuron = make()
-    x = torch.randn(STEPS, 4, 3).to(torch.bfloat16 if name == "dtype" else torch.float32)
+    x = torch.randn(STEPS, 4, 3)
     got = neuron.unroll(x)
     assert len(stepped_calls) == STEPS
     if name == "counts":
@@ -593,16 +603,16 @@ def test_a_step_that_was_replaced_counts() -> None:
 
 def test_a_wrong_line_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: the comparison sees one operation, in the step and in its derivative."""
-    make = run.source
+    make = on_cpu.source
     monkeypatch.setattr(
-        run, "source", lambda program: make(program).replace("n1 = ", "n1 = 1.001f * ")
+        on_cpu, "source", lambda *given: make(*given).replace("n1 = ", "n1 = 1.001f * ")
     )
     run.kernel.cache_clear()
     neuron, x = made("Resonator", torch.float32)
     with pytest.raises(AssertionError):
         assert_same(unrolled(neuron, x), loop(neuron, x), "Resonator")
     monkeypatch.setattr(
-        run, "source", lambda program: make(program).replace("d_x = ", "d_x = 1.001f * ")
+        on_cpu, "source", lambda *given: make(*given).replace("d_x = ", "d_x = 1.001f * ")
     )
     run.kernel.cache_clear()
     x.requires_grad_()
@@ -679,14 +689,14 @@ def test_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_the_c_has_no_warnings(tmp_path: Path) -> None:
     """What is written for a class is C that a strict compiler has nothing to say of."""
     found = []
-    compiled = run.compiled
+    compiled = on_cpu.compiled
 
     def noted(text: str) -> Any:
         found.append(text)
         return compiled(text)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "compiled", noted)
+        patch.setattr(on_cpu, "compiled", noted)
         run.kernel.cache_clear()
         snn.plan(snn.AdEx())
         snn.plan(Resonator().double())

@@ -107,7 +107,7 @@ def gradients(run: Any, neuron: Any, x: Tensor, states: list[Tensor]) -> list[Te
     out = run(neuron, x, *states)
     generator = torch.Generator().manual_seed(3)
     mixed = sum(
-        (o * torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o.dtype)).sum()
+        (o * torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o)).sum()
         for o in out
     )
     return list(torch.autograd.grad(mixed, leaves, allow_unused=True))

@@ -1,6 +1,8 @@
 /* A neuron class over a whole sequence. What is written for the class comes before this text:
  *
- *   real                   float or double
+ *   FLOAT32, FLOAT64, FLOAT16 or BFLOAT16
+ *                          what tensors hold
+ *   real                   float or double: what is computed with
  *   STATES(X)              X(0) X(1) ...: once for each state
  *   VALUES(X)              X(0, single) ...: for each parameter, and whether it is but one number
  *   LEARNED(X)             X(0) ...: for each of them whose gradient is wanted
@@ -11,12 +13,50 @@
  * The backward pass first runs the block forward once more, and keeps the states of all steps.
  */
 
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tgmath.h>
+
 #if defined(__clang__)
 #define EACH _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < n; i++)
 #else
 #define EACH _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)
 #endif
 #define INLINE static inline __attribute__((always_inline))
+
+/* Numbers in memory; half as long ones are computed with in float, and each result rounded. */
+#if defined(BFLOAT16)
+typedef uint16_t stored;
+INLINE float load(stored number)
+{
+    const uint32_t bits = (uint32_t)number << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+INLINE stored save(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return value != value ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+#define LOAD(number) load(number)
+#define SAVE(value) save(value)
+#else
+#ifdef FLOAT16
+#ifndef __FLT16_MAX__
+#error "this compiler knows no _Float16"
+#endif
+typedef _Float16 stored;
+#else
+typedef real stored;
+#endif
+#define LOAD(number) ((real)(number))
+#define SAVE(value) ((stored)(value))
+#endif
+#define ROUND(value) LOAD(SAVE(value))
+
 /* Below this many neuron-steps a second thread costs more than it gives. */
 #define PARALLEL_FROM 32768
 /* Neurons in a block, at most and at least; in between, what keeps its states in cache. */
@@ -33,7 +73,7 @@ typedef void Parallel(void (*run)(void *), void *data, unsigned threads, unsigne
 
 /* A tensor (time, neurons); stride counts numbers from one step to the next, 0 for one row. */
 typedef struct {
-    real *data;
+    stored *data;
     int64_t stride;
 } Rows;
 
@@ -42,8 +82,9 @@ typedef struct {
     int64_t backward, steps, size, threads;
     Parallel *parallel;
     Rows x, d_x, spk, states[STATE_COUNT];
-    const real *from[STATE_COUNT], *last[STATE_COUNT], *value[VALUE_COUNT];
-    real *to[STATE_COUNT], *total[LEARNED_COUNT];
+    const stored *from[STATE_COUNT], *last[STATE_COUNT], *value[VALUE_COUNT];
+    stored *to[STATE_COUNT];
+    real *total[LEARNED_COUNT];
     int64_t next, block, failed; /* what the threads share: the next neuron to take */
 } Work;
 
@@ -79,18 +120,18 @@ DEFINE_EXP(double, uint64_t, 52, 1023, 12)
 #define ROW(t, k) (trail + ((t) * STATE_COUNT + (k)) * work->block)
 #define OLD(k) const real *old##k = ROW(keep ? t : t & 1, k);
 #define NEW(k) real *new##k = ROW(keep ? t + 1 : ~t & 1, k);
-#define OUT(k) real *out##k = work->states[k].data + t * work->states[k].stride + at;
-#define VALUE(k, single)                                         \
-    const real *value##k = work->value[k] + ((single) ? 0 : at); \
-    const real first##k = *value##k;                             \
+#define OUT(k) stored *out##k = work->states[k].data + t * work->states[k].stride + at;
+#define VALUE(k, single)                                           \
+    const stored *value##k = work->value[k] + ((single) ? 0 : at); \
+    const real first##k = LOAD(*value##k);                         \
     (void)first##k;
 #define LOAD_STATE(k) const real s##k = old##k[i];
-#define LOAD_VALUE(k, single)                              \
-    const real p##k = (single) ? first##k : value##k[i]; \
+#define LOAD_VALUE(k, single)                                  \
+    const real p##k = (single) ? first##k : LOAD(value##k[i]); \
     (void)p##k;
 #define MADE(k) real n##k;
 #define STORE(k) new##k[i] = n##k;
-#define RECORD(k) out##k[i] = n##k;
+#define RECORD(k) out##k[i] = SAVE(n##k);
 
 INLINE void forward(const Work *work, int64_t at, int64_t n, real *trail, const int keep)
 {
@@ -99,10 +140,10 @@ INLINE void forward(const Work *work, int64_t at, int64_t n, real *trail, const 
         STATES(OLD)
         STATES(NEW)
         STATES(OUT)
-        const real *x_ = work->x.data + t * work->x.stride + at;
-        real *spk_ = work->spk.data + t * work->spk.stride + at;
+        const stored *x_ = work->x.data + t * work->x.stride + at;
+        stored *spk_ = work->spk.data + t * work->spk.stride + at;
         EACH {
-            const real x = x_[i];
+            const real x = LOAD(x_[i]);
             real spk;
             STATES(LOAD_STATE)
             VALUES(LOAD_VALUE)
@@ -110,7 +151,7 @@ INLINE void forward(const Work *work, int64_t at, int64_t n, real *trail, const 
             STEP
             STATES(STORE)
             if (!keep) {
-                spk_[i] = spk;
+                spk_[i] = SAVE(spk);
                 STATES(RECORD)
             }
         }
@@ -118,9 +159,9 @@ INLINE void forward(const Work *work, int64_t at, int64_t n, real *trail, const 
 }
 
 #define CARRY(k) real *carry##k = carry + (k) * work->block;
-#define GRAD(k) const real *grad##k = work->states[k].data + t * work->states[k].stride + at;
+#define GRAD(k) const stored *grad##k = work->states[k].data + t * work->states[k].stride + at;
 #define TOTAL(k) real *total##k = work->total[PLACE_##k] + at;
-#define LOAD_GRAD(k) const real g##k = carry##k[i] + grad##k[i];
+#define LOAD_GRAD(k) const real g##k = carry##k[i] + LOAD(grad##k[i]);
 #define LED(k) real d##k;
 #define OWED(k) real q##k;
 #define CARRY_ON(k) carry##k[i] = d##k;
@@ -135,11 +176,11 @@ INLINE void backward(const Work *work, int64_t at, int64_t n, real *trail, real 
     for (int64_t t = work->steps - 1; t >= 0; t--) {
         STATES(OLD)
         STATES(GRAD)
-        const real *x_ = work->x.data + t * work->x.stride + at;
-        const real *spk_ = work->spk.data + t * work->spk.stride + at;
-        real *d_x_ = work->d_x.data + t * work->d_x.stride + at;
+        const stored *x_ = work->x.data + t * work->x.stride + at;
+        const stored *spk_ = work->spk.data + t * work->spk.stride + at;
+        stored *d_x_ = work->d_x.data + t * work->d_x.stride + at;
         EACH {
-            const real x = x_[i], g_spk = spk_[i];
+            const real x = LOAD(x_[i]), g_spk = LOAD(spk_[i]);
             real d_x;
             STATES(LOAD_STATE)
             STATES(LOAD_GRAD)
@@ -149,17 +190,27 @@ INLINE void backward(const Work *work, int64_t at, int64_t n, real *trail, real 
             (void)x;
             (void)g_spk;
             BACK
-            d_x_[i] = work->d_x.stride ? d_x : d_x_[i] + d_x;
+            d_x_[i] = SAVE(work->d_x.stride ? d_x : LOAD(d_x_[i]) + d_x);
             STATES(CARRY_ON)
             LEARNED(SUM)
         }
     }
 }
 
-#define FROM(k) memcpy(ROW(0, k), work->from[k] + at, bytes);
-#define TO(k) memcpy(work->to[k] + at, ROW(work->steps & 1, k), bytes);
-#define LAST(k) memcpy(carry + (k) * work->block, work->last[k] + at, bytes);
-#define LED_TO(k) memcpy(work->to[k] + at, carry + (k) * work->block, bytes);
+INLINE void load_all(real *to, const stored *from, int64_t n)
+{
+    EACH to[i] = LOAD(from[i]);
+}
+
+INLINE void save_all(stored *to, const real *from, int64_t n)
+{
+    EACH to[i] = SAVE(from[i]);
+}
+
+#define FROM(k) load_all(ROW(0, k), work->from[k] + at, n);
+#define TO(k) save_all(work->to[k] + at, ROW(work->steps & 1, k), n);
+#define LAST(k) load_all(carry + (k) * work->block, work->last[k] + at, n);
+#define LED_TO(k) save_all(work->to[k] + at, carry + (k) * work->block, n);
 
 /* Take blocks through all steps until there are none. */
 static void run(void *data)
@@ -175,7 +226,6 @@ static void run(void *data)
     int64_t at;
     while ((at = __atomic_fetch_add(&work->next, work->block, __ATOMIC_RELAXED)) < work->size) {
         const int64_t n = work->size - at < work->block ? work->size - at : work->block;
-        const size_t bytes = n * sizeof(real);
         STATES(FROM)
         if (work->backward) {
             forward(work, at, n, trail, 1);

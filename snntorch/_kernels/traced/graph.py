@@ -10,7 +10,14 @@ import torch
 from torch import Tensor, fx
 
 from snntorch._kernels.equations import States
-from snntorch._kernels.traced.operations import COMPOSED, TYPES, Operation, UntoldError, dtype_of
+from snntorch._kernels.traced.operations import (
+    COMPOSED,
+    HALVES,
+    TYPES,
+    Operation,
+    UntoldError,
+    dtype_of,
+)
 from snntorch._torch import recorded_as_graph
 
 #: ``step(x, states, values)``: the spikes and the new states. A pure function.
@@ -37,6 +44,7 @@ class Program:
         used: Places of the parameters that it has a use for, among those it was given.
         values: These parameters.
         dtype: Of all numbers.
+        device: Where it is to run.
     """
 
     step: tuple[str, ...]
@@ -45,10 +53,21 @@ class Program:
     used: tuple[int, ...]
     values: tuple[Value, ...]
     dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def computed(self) -> torch.dtype:
+        """Dtype that is computed with."""
+        return torch.float32 if self.dtype in HALVES else self.dtype
 
 
 def program(
-    step: Step, dtype: torch.dtype, shape: torch.Size, states: int, values: tuple[Value, ...]
+    step: Step,
+    dtype: torch.dtype,
+    shape: torch.Size,
+    states: int,
+    values: tuple[Value, ...],
+    device: torch.device,
 ) -> Program:
     """Return a step as a program.
 
@@ -58,6 +77,7 @@ def program(
         shape: Of one step.
         states: Number of its states.
         values: Its parameters.
+        device: Where it is to run.
 
     Raises:
         UntoldError: If it is no function of element-wise operations of which C is written.
@@ -87,7 +107,7 @@ def program(
     gave = results[1 + states :]
     back = dict(zip(("d_x", *(f"d{k}" for k in range(states))), gave, strict=False))
     back |= {f"q{n}": gave[1 + states + k] for n, k in enumerate(used) if values[k].learns}
-    lines = _lines(graph, names, shape)
+    lines = _lines(graph, names, shape, dtype, device.type)
     return Program(
         step=_told(lines, names, made),
         back=_told(lines, names, back),
@@ -95,10 +115,13 @@ def program(
         used=tuple(used),
         values=tuple(values[k] for k in used),
         dtype=dtype,
+        device=device,
     )
 
 
-def _lines(graph: fx.Graph, names: dict[fx.Node, str], shape: torch.Size) -> dict[fx.Node, str]:
+def _lines(
+    graph: fx.Graph, names: dict[fx.Node, str], shape: torch.Size, of: torch.dtype, device: str
+) -> dict[fx.Node, str]:
     """Return a line for each operation, and give each a name."""
     lines: dict[fx.Node, str] = {}
     for node in graph.nodes:
@@ -107,13 +130,13 @@ def _lines(graph: fx.Graph, names: dict[fx.Node, str], shape: torch.Size) -> dic
         if node.op != "call_function":
             continue
         value, dtype = node.meta.get("val"), dtype_of(node)
-        if dtype not in TYPES:
+        if dtype not in TYPES or (dtype in HALVES and dtype is not of):
             raise UntoldError(f"{node.target} gives {dtype or type(value).__name__}")
         if value.shape not in (shape, ()):
             raise UntoldError(
                 f"{node.target} gives {tuple(value.shape)} for {tuple(shape)} neurons"
             )
-        written = Operation(node, names).as_c()
+        written = Operation(node, names, device).as_c()
         names[node] = f"v{len(lines)}"
         lines[node] = f"const {TYPES[dtype]} {names[node]} = {written};"
     return lines

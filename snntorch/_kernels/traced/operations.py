@@ -1,7 +1,8 @@
 """The operations that a traced step may consist of, and the C that computes each.
 
 Those of `EXACT` are correctly rounded in torch and in C, so that their results have the same
-bits. Those of `ROUNDED` may differ by some units in the last place.
+bits. Those of `ROUNDED` may differ by some units in the last place. CUDA's C computes the same,
+but for what `ON_CUDA` says.
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ from snntorch._torch import TO_COPY
 
 aten = torch.ops.aten
 
-#: C's name of each dtype that a value of a step may have.
-TYPES = {torch.float32: "float", torch.float64: "double", torch.bool: "int"}
+#: Dtypes that are computed with in float32, each result of which is rounded.
+HALVES = (torch.float16, torch.bfloat16)
+#: What C computes with for each dtype that a value of a step may have.
+TYPES = {
+    torch.float32: "float",
+    torch.float64: "double",
+    torch.bool: "int",
+    **dict.fromkeys(HALVES, "float"),
+}
 
 #: C of the result, from the arguments in the type of the result.
 EXACT: dict[Any, str] = {
@@ -73,6 +81,12 @@ ROUNDED: dict[Any, str] = {
     aten.pow.Tensor_Tensor: "pow({0}, {1})",
     aten.pow.Scalar: "pow({0}, {1})",
 }
+#: What torch computes otherwise on CUDA; of a division, one by a number.
+ON_CUDA: dict[Any, str] = {
+    aten.rsqrt.default: "rsqrt({0})",
+    aten.div.Tensor: "{0} * (1 / {1})",
+    aten.div.Scalar: "{0} * (1 / {1})",
+}
 #: Comparisons, in the type of what is compared.
 COMPARED: dict[Any, str] = {
     aten.gt: ">",
@@ -106,6 +120,12 @@ POWERS: dict[Any, str] = {
 }
 
 
+#: Dtypes whose third power torch rounds twice, by type of device.
+TWICE_ROUNDED = {"cpu": (torch.bfloat16,), "cuda": HALVES}
+#: Where a number meets tensors of a shorter dtype in full.
+UNROUNDED = (aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.div.Scalar)
+
+
 class UntoldError(Exception):
     """A step does something of which no C is written; says what."""
 
@@ -130,10 +150,12 @@ class Operation:
     Args:
         node: The operation.
         names: What each before it is called in C.
+        device: Type of the device that runs it.
     """
 
     node: fx.Node
     names: Mapping[fx.Node, str]
+    device: str
 
     def argument(self, value: Any, dtype: torch.dtype | None = None) -> str:
         """Return the C of an argument, in a dtype; in that of the result if none is given."""
@@ -144,8 +166,15 @@ class Operation:
             name, truth = self.names[value], dtype == torch.bool
             return f"({name} != 0)" if truth else f"({TYPES[dtype]}){name}"
         if isinstance(value, (bool, int, float)) and dtype is not None:
-            return f"({TYPES[dtype]})({number(value)})"
+            written = f"({TYPES[dtype]})({number(value)})"
+            return f"ROUND({written})" if self._rounds_numbers() else written
         raise UntoldError(f"no C is written for {self.node.target} of {value!r}")
+
+    def _rounds_numbers(self) -> bool:
+        """Return whether torch rounds numbers to the dtype of the tensors that they meet."""
+        if self.device != "cpu" or self.node.target in UNROUNDED:
+            return False
+        return any(dtype_of(one) in HALVES for one in (self.node, *self.node.args))
 
     def as_c(self) -> str:
         """Return its C.
@@ -153,10 +182,30 @@ class Operation:
         Raises:
             UntoldError: If there is none.
         """
+        written, dtype = self._written(), dtype_of(self.node)
+        if dtype not in HALVES or self._is_same():
+            return written
+        return f"ROUND({written})"
+
+    def _is_same(self) -> bool:
+        """Return whether its result is a value that was there before."""
+        return self.node.target in SAME and dtype_of(self.node.args[0]) == dtype_of(self.node)
+
+    def _pattern(self) -> str | None:
+        """Return the C of what has a place for each argument; None if it is nothing such."""
         op, args = self.node.target, self.node.args
-        pattern = EXACT.get(op) or ROUNDED.get(op)
+        number_last = isinstance(args[-1], (int, float)) if args else False
+        if self.device == "cuda" and op in ON_CUDA and (len(args) == 1 or number_last):
+            return ON_CUDA[op]
+        return EXACT.get(op) or ROUNDED.get(op)
+
+    def _written(self) -> str:
+        op, args = self.node.target, self.node.args
+        pattern = self._pattern()
         if op is aten.pow.Tensor_Scalar:
             pattern = POWERS.get(args[1], "pow({0}, {1})")
+            if args[1] == 3 and dtype_of(self.node) in TWICE_ROUNDED[self.device]:
+                pattern = "ROUND({0} * {0}) * {0}"
         elif op in SAME or op is aten.scalar_tensor.default:
             pattern, args = "{0}", args[:1]
         elif op in (aten.copy.default, aten.full.default, aten.full_like.default):

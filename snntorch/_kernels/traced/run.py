@@ -2,29 +2,79 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from snntorch._kernels.autograd import by_torch, to_save, unpacked
-from snntorch._kernels.cpu.library import threads_of_torch
-from snntorch._kernels.cpu.memory import Memory
-from snntorch._kernels.cpu.pool import empty
+from snntorch._kernels.covers import DTYPES
 from snntorch._kernels.plain import gradients
 from snntorch._kernels.traced import graph
-from snntorch._kernels.traced.compiler import Entry, NotCompiledError, compiled
+from snntorch._kernels.traced.compiler import NotCompiledError
 from snntorch._kernels.traced.graph import Program, Step, Value
+from snntorch._kernels.traced.on_cpu import OnCPU
+from snntorch._kernels.traced.on_cuda import OnCUDA
 from snntorch._kernels.traced.operations import UntoldError
-from snntorch._kernels.traced.source import source
 
-#: What a plan says of this path.
-DESCRIPTION = "its step, compiled for this CPU"
-DTYPES = (torch.float32, torch.float64)
+
+class Runner(Protocol):
+    """A program, compiled for a device."""
+
+    #: What a plan says of it.
+    DESCRIPTION: str
+
+    def forward(
+        self,
+        x: Tensor,
+        steps: int,
+        states: Sequence[Tensor],
+        values: Sequence[Tensor],
+        record: Sequence[bool],
+    ) -> tuple[list[Tensor | None], list[Tensor]]:
+        """Run all steps.
+
+        Args:
+            x: Input, (time, ...); (1, ...) for one that is the same at all times.
+            steps: Number of steps.
+            states: States to start from.
+            values: Parameters that the program uses.
+            record: Whether to return the spikes, and each of the states, for all times.
+
+        Returns:
+            What was asked for, each (time, ...), and the last states.
+        """
+
+    def backward(
+        self,
+        x: Tensor,
+        steps: int,
+        states: Sequence[Tensor],
+        values: Sequence[Tensor],
+        grads: Sequence[Tensor | None],
+        last_grads: Sequence[Tensor | None],
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Run the backward pass.
+
+        Args:
+            x: Input, as the following ones were given to `forward`.
+            steps: Number of steps.
+            states: States that it started from.
+            values: Parameters.
+            grads: Gradients of spikes and states for all times, where there are any.
+            last_grads: Gradients of the last states, where there are any.
+
+        Returns:
+            Gradients of x, of the states at the start, and of the parameters that are learned,
+            each neuron's own.
+        """
+
+
+#: By type of device.
+RUNNERS: dict[str, Callable[[Program], Runner]] = {"cpu": OnCPU, "cuda": OnCUDA}
 
 
 @dataclass(frozen=True)
@@ -34,12 +84,12 @@ class Kernel:
     Attributes:
         step: The step in torch.
         program: The step in C.
-        entry: What runs it.
+        runner: What runs it.
     """
 
     step: Step
     program: Program
-    entry: Entry
+    runner: Runner
 
     def states(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return those of the tensors that are states, and not parameters."""
@@ -53,14 +103,20 @@ class Kernel:
 
 @functools.lru_cache(maxsize=256)
 def kernel(
-    step: Step, dtype: torch.dtype, shape: torch.Size, states: int, values: tuple[Value, ...]
+    step: Step,
+    dtype: torch.dtype,
+    shape: torch.Size,
+    states: int,
+    values: tuple[Value, ...],
+    device: torch.device,
 ) -> Kernel | str:
-    """Return a step as a kernel, or why there is none. See `graph.program`."""
-    if dtype not in DTYPES:
-        return f"C is generated for float32 and float64, not for {dtype}"
+    """Return a step as a kernel for a device, or why there is none. See `graph.program`."""
+    runner = RUNNERS.get(device.type)
+    if runner is None or dtype not in DTYPES:
+        return f"no kernel is generated for {dtype} on {device.type}"
     try:
-        program = graph.program(step, dtype, shape, states, values)
-        return Kernel(step, program, compiled(source(program)))
+        program = graph.program(step, dtype, shape, states, values, device)
+        return Kernel(step, program, runner(program))
     except (UntoldError, NotCompiledError) as error:
         return str(error)
     except Exception as error:  # a user's step may raise anything
@@ -74,7 +130,7 @@ def run(
 
     Args:
         made: What to run.
-        x: Input, (time, ...); (1, ...) for one that is the same at all times.
+        x: Input, as `Runner.forward` takes it.
         steps: Number of steps.
         tensors: States to start from, each as one step's input, and parameters, each
             expandable to that.
@@ -97,12 +153,8 @@ class _Unroll(torch.autograd.Function):
         ctx.made, ctx.steps, ctx.record, ctx.dtype = made, steps, record, x.dtype
         ctx.save_for_backward(*to_save(x, *tensors))
         ctx.set_materialize_grads(False)
-        shape = x.shape[1:]
-        recorded = [empty((steps, *shape), x.dtype) if asked else None for asked in record]
-        last = [empty(shape, x.dtype) for _ in made.states(tensors)]
-        spare = x.new_empty((1, *shape))
-        rows = [spare if one is None else one for one in recorded]
-        _call(made, x, steps, tensors, rows, last)
+        given = made.states(tensors), made.used(tensors)
+        recorded, last = made.runner.forward(x, steps, *given, record)
         return (*(one for one in recorded if one is not None), *last)
 
     @staticmethod
@@ -118,7 +170,7 @@ class _Unroll(torch.autograd.Function):
             None,
             None,
             *(
-                grad.sum_to_size(one.shape) if need and grad is not None else None
+                grad.sum_to_size(one.shape).to(one.dtype) if need and grad is not None else None
                 for grad, one, need in like
             ),
         )
@@ -133,67 +185,14 @@ def _by_kernel(
     grads: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
     """Return gradients of x and tensors, those of parameters in the shape of a step."""
-    shape, given = x.shape[1:], iter(grads)
-    none = x.new_zeros((1, *shape))
-    asked = [next(given) if kept else None for kept in record]
-    rows = [none if one is None else one for one in asked]
-    last = [none[0] if one is None else one for one in given]
-    grad_x = empty(x.shape, x.dtype) if len(x) > 1 else torch.zeros_like(none)
-    olds = [empty(shape, x.dtype) for _ in last]
+    given = iter(grads)
+    rows = [next(given) if kept else None for kept in record]
+    states, values = made.states(tensors), made.used(tensors)
+    grad_x, olds, totals = made.runner.backward(x, steps, states, values, rows, [*given])
     program = made.program
     learned = [k for k, one in zip(program.used, program.values, strict=True) if one.learns]
-    totals = [torch.zeros_like(none[0]) for _ in learned]
-    _call(made, x, steps, tensors, rows, olds, (grad_x, last, totals))
     places = dict(zip(learned, totals, strict=True))
-    values = range(len(tensors) - program.states)
-    return [grad_x, *olds, *(places.get(place) for place in values)]
-
-
-def _call(
-    made: Kernel,
-    x: Tensor,
-    steps: int,
-    tensors: Sequence[Tensor],
-    rows: Sequence[Tensor],
-    ends: Sequence[Tensor],
-    back: tuple[Tensor, Sequence[Tensor], Sequence[Tensor]] | None = None,
-) -> None:
-    """Run all steps, forward or, given where its gradients go and come from, backward.
-
-    Args:
-        made: What to run.
-        x: Its input.
-        steps: Number of steps.
-        tensors: States to start from, and parameters.
-        rows: Forward, where spikes and states go; backward, their gradients.
-        ends: Forward, where the last states go; backward, the gradients of the first.
-        back: Where the gradient of x goes; gradients of the last states; and where those of the
-            parameters go.
-    """
-    shape = x.shape[1:]
-    memory = Memory(x.dtype, shape.numel())
-
-    def at(one: Tensor) -> int:
-        return memory.address(one.expand(shape).contiguous().resolve_neg(), memory.size)
-
-    states, values = made.states(tensors), made.used(tensors)
-    grad_x, last, totals = back or (x.new_empty((1, *shape)), ends, ())
-    # Forward, nothing is added up: what has to be pointed at is never touched
-    unused = [grad_x[0]] * sum(one.learns for one in made.program.values)
-    numbers = [back is not None, steps, memory.size, torch.get_num_threads(), threads_of_torch()]
-    for one in (x, grad_x, *rows):
-        numbers += memory.rows_of(one, steps)
-    for group in (states, last):
-        numbers += map(at, group)
-    for one, value in zip(values, made.program.values, strict=True):
-        numbers.append(
-            memory.address(one.detach().reshape(1).resolve_neg(), 1) if value.is_single else at(one)
-        )
-    for group in (ends, totals or unused):
-        numbers += map(at, group)
-    numbers += [0, 0, 0]
-    if not made.entry((ctypes.c_int64 * len(numbers))(*numbers)):  # type: ignore[arg-type]
-        raise MemoryError("The compiled kernel of snntorch found no memory to work with.")
+    return [grad_x, *olds, *(places.get(place) for place in range(len(tensors) - program.states))]
 
 
 def _by_torch(
