@@ -60,7 +60,8 @@ def keeping(
         kept = find(tensor) if find is not None else None
         if kept is not None:
             return kept
-        kept = to_bits(tensor) if tensor.nbytes >= LEAST else None
+        # a device moves numbers faster than torch's operations make bits of them there
+        kept = to_bits(tensor) if tensor.is_cpu and tensor.nbytes >= LEAST else None
         kept = tensor if kept is None else kept
         if count is not None:
             count(kept)

@@ -125,7 +125,7 @@ def test_bits_are_exact(dtype: torch.dtype, value: float) -> None:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_what_is_kept(again: bool) -> None:
-    """Fewer bytes wait for the backward pass, which computes the same."""
+    """With ``recompute``, fewer bytes wait for the backward pass, which computes the same."""
     torch.manual_seed(0)
     lifs = (snn.Leaky(0.9, threshold=0.1, init_hidden=True) for _ in range(3))
     net = nn.Sequential(*(one for lif in lifs for one in (nn.Linear(512, 512), lif)))
@@ -142,6 +142,6 @@ def test_what_is_kept(again: bool) -> None:
         out.square().sum().backward()
         grads.append([p.grad.clone() for p in net.parameters()])
         del out
-    assert kept[1] < (0.5 if again else 0.8) * kept[0]
+    assert kept[1] < 0.5 * kept[0] if again else kept[1] == kept[0]
     for one, other in zip(*grads, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)

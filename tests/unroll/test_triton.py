@@ -61,6 +61,7 @@ class Case(NamedTuple):
     grads: str = "full"  # of what is recorded; or "expanded", "scalar", "none"
     needs: frozenset[str] = frozenset(PARAMETERS)
     strided: bool = False  # x over time
+    turned: bool = False  # numbers of x and of the states, within a step
     halves: bool = False  # parameters so short that bfloat16 needs no rounding
     infinite: str = ""  # what neuron 3 meets, of INFINITE
 
@@ -89,6 +90,9 @@ def problem_of(case: Case, device: str) -> Problem:
     x = draw(-0.5, 1.5, length, 2, *case.shape)
     x = x[:, 1] if case.strided else x[:, 1].clone()
     old = {name: draw(0.0, 1.2, *case.shape) for name in rule.states()}
+    if case.turned:
+        x = x.transpose(1, 2).contiguous().transpose(1, 2)
+        old = {name: one.t().contiguous().t() for name, one in old.items()}
     make_infinite(case.infinite, parameters, x, old)
     return Problem(rule, parameters, case.spike_grad, x, case.steps, old)
 
@@ -173,6 +177,8 @@ def layouts() -> Iterator[Case]:
     yield Case(leaky, shape=(2, 3, 2, 2), per=(2, 1, 1, 2))
     yield Case(fed, dtype=torch.float64, per=(), values_dtype=torch.float32)
     yield Case(fed, strided=True, grads="expanded", record=("mem", "spk"))
+    yield Case(fed, turned=True)
+    yield Case(leaky, turned=True, constant=True, per=())
     yield Case(leaky, grads="scalar", record=("spk",), needs=frozenset({"beta"}))
     yield Case(leaky, grads="none", record=(), needs=frozenset())
     yield Case(fed, steps=1)

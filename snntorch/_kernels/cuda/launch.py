@@ -121,19 +121,20 @@ def _run_forward(
 
 def _launch(kernel: str, problem: Problem, **arguments: Any) -> None:
     """Run a kernel on what both have in common, and on its own arguments."""
-    rule, size, x = problem.rule, problem.shape.numel(), problem.x.resolve_neg()
+    rule, size = problem.rule, problem.shape.numel()
     if size == 0:
         return
+    x, stride = _rows(problem.x)
     for name, value in problem.parameters._asdict().items():
         arguments[f"{name}_ptr"], arguments[f"{name}_period"] = _periodic(value, x)
-    old = {name: state.resolve_neg() for name, state in problem.old.items()}
+    old = {name: state.contiguous().resolve_neg() for name, state in problem.old.items()}
     arguments |= {f"old_{name}": old.get(name) for name in RECORDS}
     # a thread takes one neuron, or four at once where the others keep the device busy
     block = 128 if size < 1 << 20 else 512
     with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]
         getattr(_kernels(), kernel)[(math.ceil(size / block),)](
             x_ptr=x,
-            x_stride=x.stride(0) if len(x) > 1 else 0,
+            x_stride=stride,
             n=size,
             steps=problem.steps,
             MODEL=rule.model,
