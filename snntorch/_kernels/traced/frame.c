@@ -35,14 +35,25 @@ INLINE float load(stored number)
     memcpy(&value, &bits, sizeof value);
     return value;
 }
-INLINE stored save(float value)
+INLINE float rounded(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
-    return value != value ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    float near;
+    memcpy(&near, &bits, sizeof near);
+    return value != value ? value : near;
+}
+INLINE stored save(float value)
+{
+    const float near = rounded(value);
+    uint32_t bits;
+    memcpy(&bits, &near, sizeof bits);
+    return value != value ? 0x7fc0 : bits >> 16;
 }
 #define LOAD(number) load(number)
 #define SAVE(value) save(value)
+#define ROUND(value) rounded(value)
 #else
 #ifdef FLOAT16
 #ifndef __FLT16_MAX__
@@ -54,8 +65,8 @@ typedef real stored;
 #endif
 #define LOAD(number) ((real)(number))
 #define SAVE(value) ((stored)(value))
-#endif
 #define ROUND(value) LOAD(SAVE(value))
+#endif
 
 /* Below this many neuron-steps a second thread costs more than it gives. */
 #define PARALLEL_FROM 32768

@@ -29,7 +29,7 @@ TYPES = {
     **dict.fromkeys(HALVES, "float"),
 }
 
-#: C of the result, from the arguments in the type of the result.
+#: C of the result, from the arguments in the type of the result. What is true is not 0.
 EXACT: dict[Any, str] = {
     aten.neg.default: "-{0}",
     aten.abs.default: "fabs({0})",
@@ -58,7 +58,7 @@ EXACT: dict[Any, str] = {
     aten.bitwise_and.Tensor: "{0} & {1}",
     aten.logical_or.default: "{0} | {1}",
     aten.bitwise_or.Tensor: "{0} | {1}",
-    aten.bitwise_xor.Tensor: "{0} ^ {1}",
+    aten.bitwise_xor.Tensor: "!{0} != !{1}",
 }
 ROUNDED: dict[Any, str] = {
     aten.sqrt.default: "sqrt({0})",  # torch's own is not the nearest, of some values
@@ -163,8 +163,10 @@ class Operation:
         if isinstance(value, fx.Node) and dtype_of(value) == dtype:
             return self.names[value]
         if isinstance(value, fx.Node) and dtype is not None:
-            name, truth = self.names[value], dtype == torch.bool
-            return f"({name} != 0)" if truth else f"({TYPES[dtype]}){name}"
+            name = self.names[value]
+            if dtype_of(value) == torch.bool:
+                return f"(({TYPES[dtype]})({name} ? 1 : 0))"
+            return f"({name} != 0)" if dtype == torch.bool else f"({TYPES[dtype]}){name}"
         if isinstance(value, (bool, int, float)) and dtype is not None:
             written = f"({TYPES[dtype]})({number(value)})"
             return f"ROUND({written})" if self._rounds_numbers() else written
@@ -227,7 +229,8 @@ class Operation:
             told = f" with {dict(self.node.kwargs)}" if self.node.kwargs else ""
             raise UntoldError(f"no C is written for {op}{told}")
         wide = torch.float64 if torch.float64 in map(dtype_of, args) else torch.float32
-        return f"{self.argument(args[0], wide)} {sign} {self.argument(args[1], wide)}"
+        # a mask, of all bits, is what a vector of numbers is compared to
+        return f"{self.argument(args[0], wide)} {sign} {self.argument(args[1], wide)} ? -1 : 0"
 
     def _clamped(self, value: Any, low: Any = None, high: Any = None) -> str:
         written = self.argument(value)
