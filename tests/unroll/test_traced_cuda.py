@@ -208,6 +208,12 @@ def test_each_operation(name: str, launched: list[Launched]) -> None:
     torch.testing.assert_close(got, want, rtol=eps, atol=eps, equal_nan=True)
 
 
+def test_more_neurons_than_are_counted() -> None:
+    many, cuda = torch.Size([2**31]), torch.device("cuda", 0)
+    told = run.kernel.__wrapped__(None, torch.float32, many, 1, (), cuda)
+    assert told == "no kernel is generated for 2147483648 neurons"
+
+
 @pytest.mark.parametrize("error", [RuntimeError("no nvrtc\nsee above"), OSError("no CUDA_HOME")])
 def test_without_a_compiler(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*given: Any) -> None:

@@ -23,8 +23,10 @@ from snntorch.surrogate import SurrogateGradient
 #: What a plan says of this path.
 DESCRIPTION = "a Triton kernel"
 
+#: How far rows may be apart, counted in 32 bits.
+FARTHEST = 2**31 - 1
 #: Up to so many steps the backward pass keeps the states of each, not those of segments.
-_SHORT = 16
+SHORT = 16
 
 
 @functools.cache
@@ -63,7 +65,9 @@ def backward(
     totals = {n: x.new_empty(shape) for n in problem.parameters.given() if n in needs}
     arguments: dict[str, Any] = {f"{name}_grad": totals.get(name) for name in PARAMETERS}
     for name in RECORDS:
-        arguments[f"{name}_rows"], arguments[f"{name}_stride"] = _rows(grads.get(name))
+        rows = grads.get(name)
+        row, stride = (None, 0) if rows is None else rows_of(rows)
+        arguments[f"{name}_rows"], arguments[f"{name}_stride"] = row, stride
         last = last_grads.get(name)
         arguments[f"last_{name}"] = None if last is None else last.contiguous().resolve_neg()
         arguments[f"{name}_grad"] = grad_old.get(name)
@@ -72,7 +76,7 @@ def backward(
     for pointer, value in zip(("p_ptr", "q_ptr"), (*parameters, 0, 0), strict=False):
         # not an argument, as Triton passes numbers in float32
         arguments[pointer] = torch.full((1,), value, dtype=computed_in, device=x.device)
-    length = max(math.isqrt(steps - 1) + 1, min(steps, _SHORT))
+    length = max(math.isqrt(steps - 1) + 1, min(steps, SHORT))
     segments = math.ceil(steps / length)
     kept = x.new_empty((segments + length, len(problem.rule.states()), *shape))
     _launch(
@@ -124,7 +128,7 @@ def _launch(kernel: str, problem: Problem, **arguments: Any) -> None:
     rule, size = problem.rule, problem.shape.numel()
     if size == 0:
         return
-    x, stride = _rows(problem.x)
+    x, stride = rows_of(problem.x)
     for name, value in problem.parameters._asdict().items():
         arguments[f"{name}_ptr"], arguments[f"{name}_period"] = _periodic(value, x)
     old = {name: state.contiguous().resolve_neg() for name, state in problem.old.items()}
@@ -169,12 +173,11 @@ def _periodic(value: Tensor | None, x: Tensor) -> tuple[Tensor | None, int]:
     return row.resolve_neg(), row.numel()
 
 
-def _rows(rows: Tensor | None) -> tuple[Tensor | None, int]:
-    """Return rows, each contiguous, and the distance from one to the next."""
-    if rows is None:
-        return None, 0
+def rows_of(rows: Tensor) -> tuple[Tensor, int]:
+    """Return rows, each contiguous, and the distance from one to the next; 0 for one row."""
     rows = rows.resolve_neg()
     if rows.stride(0) == 0 or len(rows) == 1:
         return rows[:1].contiguous(), 0
-    rows = rows if rows[0].is_contiguous() else rows.contiguous()
+    if not rows[0].is_contiguous() or rows.stride(0) > FARTHEST:
+        rows = rows.contiguous()
     return rows, rows.stride(0)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from snntorch._kernels.cuda.launch import SHORT, rows_of
 from snntorch._kernels.traced.compiler import NotCompiledError
 from snntorch._kernels.traced.graph import Program
 from snntorch._kernels.traced.source import source
@@ -18,10 +19,6 @@ from snntorch._torch import compile_for_cuda
 FLAGS = ("--fmad=false", "-w")
 #: Threads of a block.
 THREADS = 128
-#: A kernel counts a step's neurons, and how far steps are apart, in 32 bits.
-MOST = 2**31 - 1
-#: Up to so many steps the backward pass keeps the states of each, not those of segments.
-SHORT = 16
 
 #: ``kernel(grid, block, arguments)``
 Launch = Callable[[tuple[int, int, int], tuple[int, int, int], list[Any]], None]
@@ -54,7 +51,7 @@ class OnCUDA:
         arguments: list[Any] = [
             steps,
             shape.numel(),
-            *_rows(x),
+            *rows_of(x),
             *spk,
             *self._given(x, states, values),
         ]
@@ -80,9 +77,9 @@ class OnCUDA:
         grad_x, olds = x.new_empty(x.shape), [x.new_empty(shape) for _ in states]
         totals = [x.new_empty(shape, dtype=computed) for one in self.program.values if one.learns]
         spk, *rows = [
-            (x, 0, 0) if one is None else (_rows(one)[0], 1, _rows(one)[1]) for one in grads
+            (x, 0, 0) if one is None else (rows_of(one)[0], 1, rows_of(one)[1]) for one in grads
         ]
-        arguments: list[Any] = [steps, shape.numel(), segments, length, kept, *_rows(x)]
+        arguments: list[Any] = [steps, shape.numel(), segments, length, kept, *rows_of(x)]
         arguments += [grad_x, int(len(x) > 1), *spk, *self._given(x, states, values)]
         for row, last, old in zip(rows, last_grads, olds, strict=True):
             arguments += [*row, x if last is None else _plain(last), int(last is not None), old]
@@ -112,20 +109,11 @@ def _compiled(text: str, name: str) -> Launch:
     return made
 
 
-def _given(rows: Tensor) -> tuple[Tensor, int, int]:
-    plain, apart = _rows(rows)
+def _gradient(rows: Tensor) -> tuple[Tensor, int, int]:
+    """Return rows, that they are given, and how far they are apart."""
+    plain, apart = rows_of(rows)
     return plain, 1, apart
 
 
 def _plain(one: Tensor) -> Tensor:
     return one.detach().contiguous().resolve_neg()
-
-
-def _rows(rows: Tensor) -> tuple[Tensor, int]:
-    """Return rows, each contiguous, and the distance from one to the next; 0 for one row."""
-    rows = rows.detach().resolve_neg()
-    if len(rows) == 1 or rows.stride(0) == 0:
-        return rows[:1].contiguous(), 0
-    if not rows[0].is_contiguous() or rows.stride(0) > MOST:
-        rows = rows.contiguous()
-    return rows, rows.stride(0)

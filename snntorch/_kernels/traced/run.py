@@ -12,6 +12,7 @@ from torch import Tensor
 
 from snntorch._kernels.autograd import by_torch, to_save, unpacked
 from snntorch._kernels.covers import DTYPES
+from snntorch._kernels.cuda.launch import FARTHEST
 from snntorch._kernels.plain import gradients
 from snntorch._kernels.traced import graph
 from snntorch._kernels.traced.compiler import NotCompiledError
@@ -114,6 +115,8 @@ def kernel(
     runner = RUNNERS.get(device.type)
     if runner is None or dtype not in DTYPES:
         return f"no kernel is generated for {dtype} on {device.type}"
+    if device.type == "cuda" and shape.numel() > FARTHEST:
+        return f"no kernel is generated for {shape.numel()} neurons"
     try:
         program = graph.program(step, dtype, shape, states, values, device)
         return Kernel(step, program, runner(program))
