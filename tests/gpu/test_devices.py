@@ -142,3 +142,39 @@ def test_a_sequence_is_captured_in_a_graph(own: bool) -> None:
     graph.replay()
     for one, want in zip(out, run(other.requires_grad_()), strict=True):
         torch.testing.assert_close(one, want)
+
+
+class Normalized(nn.Module):
+    """A convolution, normalized at each step, of the same image: a batch that is shared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.lif = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), snn.Leaky(0.9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem, spikes = self.lif.init_leaky(), []
+        for _ in range(6):
+            spk, mem = self.lif(self.norm(self.conv(x)), mem)
+            spikes.append(spk)
+        return torch.stack(spikes)
+
+
+def test_normalized_steps() -> None:
+    nets = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        nets.append(Normalized().to("cuda", torch.float64))
+    x = torch.rand(5, 3, 8, 8, dtype=torch.float64, device="cuda")
+    want, got = nets[0](x), snn.fuse(nets[1])(x)
+    assert want.any()
+    torch.testing.assert_close(got, want)
+    assert nets[1].forward.report.lines[("Leaky", "over all time")] == 6
+
+
+@pytest.mark.parametrize("neuron", [snn.Leaky(0.9), snn.ALIF(0.9)], ids=("Leaky", "ALIF"))
+def test_a_step_lies_in_memory_in_any_order(neuron: snn.SpikingNeuron) -> None:
+    neuron = neuron.to("cuda")
+    x = torch.randn(10, 6, 5, device="cuda").transpose(1, 2)
+    got = neuron.unroll(x, record="spk")
+    neuron.reset_mem()
+    assert torch.equal(got, neuron.unroll(x.contiguous(), record="spk"))
