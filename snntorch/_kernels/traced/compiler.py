@@ -56,9 +56,9 @@ def _compile(command: tuple[str, ...], source: str, path: Path) -> None:
     number, made = tempfile.mkstemp(".so", dir=path.parent)
     os.close(number)
     try:
-        whole = [*command, "-o", made, "-lm"]
         # the user's own compiler, by a list of words, given text that this package wrote
-        subprocess.run(whole, input=source.encode(), capture_output=True, check=True)  # nosec B603
+        whole, given = [*command, "-o", made, "-lm"], source.encode()
+        subprocess.run(whole, input=given, capture_output=True, check=True)  # nosec B603
         Path(made).chmod(0o700)
         os.replace(made, path)  # whole, whoever else compiles it now
     except subprocess.CalledProcessError as error:
