@@ -46,25 +46,30 @@ def samples(lags: Tensor, count: int, generator: torch.Generator) -> tuple[Tenso
 
 
 class Net(nn.Module):
-    """A delay for each connection, then weights, then coincidence detectors."""
+    """A weight and a delay for each connection, then coincidence detectors."""
 
     def __init__(self, learn_delay: bool) -> None:
         super().__init__()
-        size = CLASSES * CHANNELS
+        layer = nn.Linear(CHANNELS, CLASSES, bias=False)
+        nn.init.constant_(layer.weight, 0.5)
         self.late = (
-            snn.SynapticDelay(LONGEST, torch.rand(size) * LONGEST, size, True, "gaussian", sigma=5)
+            snn.SynapticDelay(
+                LONGEST,
+                torch.rand(CLASSES, CHANNELS) * LONGEST,
+                learn_delay=True,
+                kernel="gaussian",
+                sigma=5,
+                synapses=layer,
+            )
             if learn_delay
-            else snn.SynapticDelay(LONGEST, 0.0, size)
+            else snn.SynapticDelay(LONGEST, 0.0, synapses=layer)
         )
-        self.weight = nn.Parameter(torch.full((CLASSES, CHANNELS), 0.5))
         self.lif = snn.Leaky(beta=0.0, threshold=torch.inf, init_hidden=True, output=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the highest membrane potential of each output in the ring's second turn."""
         utils.reset(self)
-        arrived = self.late.unroll(x.repeat(1, 1, CLASSES)).unflatten(2, (CLASSES, CHANNELS))
-        current = (arrived * self.weight).sum(3)
-        _, mem = snn.unroll(self.lif, current)
+        _, mem = snn.unroll(self.lif, self.late.unroll(x))
         return mem[len(mem) // 2 :].amax(0)
 
 
@@ -77,9 +82,11 @@ def accuracy(net: Net, lags: Tensor, seed: int) -> float:
 
 def train(net: Net, lags: Tensor, args: argparse.Namespace) -> None:
     """Train by gradients of weights and delays, and narrow the window."""
-    late, weights = net.late, [net.weight]
-    groups = [{"params": weights, "lr": 0.02}, {"params": list(late.parameters()), "lr": 0.2}]
-    optimizer = torch.optim.Adam([group for group in groups if group["params"]])
+    late = net.late
+    of_delays = [one for name, one in late.named_parameters() if name == "delay"]
+    groups = [{"params": late.synapses.parameters(), "lr": 0.02}]
+    groups += [{"params": of_delays, "lr": 0.2}] if of_delays else []
+    optimizer = torch.optim.Adam(groups)
     generator = torch.Generator().manual_seed(args.seed)
     for _ in range(args.updates):
         x, y = samples(lags, 64, generator)

@@ -145,6 +145,82 @@ def test_a_net_runs_it_as_its_loop_does(kernel: str, way: str) -> None:
         torch.testing.assert_close(one.grad, two.grad)
 
 
+def by_synapses(kernel: str, **kwargs: Any) -> snn.SynapticDelay:
+    """Return a dense layer with a delay for each weight, some of them whole or at a bound."""
+    torch.manual_seed(0)
+    delay = torch.tensor([[0.0, 2.0, 4.0], [0.3, 1.5, 3.75]])
+    layer = nn.Linear(CHANNELS, 2)
+    width = {"sigma": 0.8} if kernel == "gaussian" else {}
+    return snn.SynapticDelay(K, delay, kernel=kernel, synapses=layer, **width, **kwargs)
+
+
+kernels = pytest.mark.parametrize("kernel", ["linear", "gaussian"])
+
+
+@kernels
+def test_each_weight_has_a_delay(kernel: str) -> None:
+    """It is a sum over channels that are delayed one by one, for each output."""
+    layer, x = by_synapses(kernel).double(), torch.randn(9, 2, CHANNELS, dtype=torch.float64)
+    width = {"sigma": 0.8} if kernel == "gaussian" else {}
+    with torch.no_grad():
+        want = torch.stack(
+            [
+                snn.SynapticDelay(K, row, kernel=kernel, **width).double().unroll(x) @ weight
+                for row, weight in zip(layer.delay, layer.synapses.weight, strict=True)
+            ],
+            -1,
+        )
+        torch.testing.assert_close(layer.unroll(x), want + layer.synapses.bias)
+        layer.reset_mem()
+        torch.testing.assert_close(torch.stack([layer(row) for row in x]), layer_of(layer, x))
+
+
+def layer_of(layer: snn.SynapticDelay, x: Tensor) -> Tensor:
+    """Return what arrives in a whole sequence that begins anew."""
+    layer.reset_mem()
+    arrived: Tensor = layer.unroll(x)
+    return arrived
+
+
+@kernels
+def test_gradients_of_each_weight_and_its_delay(kernel: str) -> None:
+    layer = by_synapses(kernel, learn_delay=True).double()
+    x = torch.randn(6, 2, CHANNELS, dtype=torch.float64, requires_grad=True)
+    names = dict(layer.named_parameters())
+    assert names.keys() == {"delay", "synapses.weight", "synapses.bias"}
+
+    def run(x: Tensor, *values: Tensor) -> Tensor:
+        layer.reset_mem()
+        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (x,))
+
+    layer.forward = layer.unroll  # type: ignore[method-assign]
+    inside = [0.9 * layer.delay.detach() + 0.15, layer.synapses.weight, layer.synapses.bias]
+    assert torch.autograd.gradcheck(run, (x, *(v.detach().requires_grad_() for v in inside)))
+
+
+@kernels
+@pytest.mark.parametrize("way", ["unroll", "chunks", "fuse"])
+def test_a_net_of_delayed_weights_runs_as_its_loop_does(kernel: str, way: str) -> None:
+    torch.manual_seed(1)
+    late = by_synapses(kernel, learn_delay=True).double()
+    layers = nn.Sequential(nn.Linear(5, CHANNELS), late, snn.Leaky(0.9, init_hidden=True)).double()
+    x, other = 3 * torch.rand(20, 2, 5, dtype=torch.float64), copy.deepcopy(layers)
+    expected = Looped(layers)(x)
+    if way == "fuse":
+        out = snn.fuse(Looped(other))(x)
+    else:
+        assert "1  SynapticDelay  all time steps shifted at once" in str(snn.plan(other, x))
+        utils.reset(other)
+        out = snn.unroll(other, x, **({"chunk": 6} if way == "chunks" else {}))
+    assert expected.any()
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(other[1].past, layers[1].past)
+    out.sum().backward()
+    expected.sum().backward()
+    for one, two in zip(layers.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, two.grad)
+
+
 def test_hooks_see_each_step() -> None:
     layers, seen = net(), []
     layers[1].register_forward_hook(lambda *_: seen.append(1))
@@ -232,6 +308,13 @@ def test_integers_and_other_batches() -> None:
         ({"sigma": 0}, ValueError, "`sigma` > 0"),
         ({"sigma": 2.0}, ValueError, 'with a window, but got 2.0.\nPass kernel="gaussian"'),
         ({"learn_delay": "yes"}, TypeError, "`learn_delay`"),
+        ({"synapses": nn.Conv1d(3, 2, 1)}, TypeError, "dense layer, nn.Linear, but got Conv1d"),
+        ({"synapses": nn.Linear(3, 2), "channels": 3}, ValueError, "no `channels` with `synapses`"),
+        (
+            {"synapses": nn.Linear(3, 2), "delay": [1, 2, 3]},
+            ValueError,
+            r"one `delay`, or \(2, 3\)",
+        ),
     ],
 )
 def test_what_cannot_be(kwargs: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -251,6 +334,12 @@ def test_what_cannot_be(kwargs: dict[str, Any], error: type[Exception], message:
 def test_what_cannot_pass(x: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         snn.SynapticDelay(K, channels=3)(x)
+
+
+def test_what_cannot_pass_synapses() -> None:
+    layer = by_synapses("linear")
+    with pytest.raises(ValueError, match=r"steps of shape \(batch, 3\), but got \(2, 3, 4\)"):
+        layer(torch.ones(2, 3, 4))
 
 
 def test_a_whole_sequence_can_be_exported() -> None:

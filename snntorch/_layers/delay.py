@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from snntorch._checks import (
     expect,
@@ -42,6 +43,9 @@ class SynapticDelay(StateModule):
     [0, K] where it is used, the longest delay :math:`K` (``max_delay``), and the width
     :math:`\sigma` of a window (``sigma``). Before the first step there were zeros.
 
+    With a dense layer as ``synapses`` this is the connection itself, and each of its weights
+    :math:`w` has a delay: :math:`y_i[t] = b_i + \sum_j w_{ij} \sum_k h_k(d_{ij})\,x_j[t-k]`.
+
     The linear kernel takes the two neighbouring steps of a fractional delay: its gradient knows no
     others. The Gaussian one sees as far as it is wide. Begin with a wide one and narrow it while
     training: ``layer.sigma.mul_(0.95)``; where it is below half a step, round the delays.
@@ -49,7 +53,7 @@ class SynapticDelay(StateModule):
     Args:
         max_delay: Longest delay K in time steps, at least 1.
         delay: Delay in time steps to start from, from 0 to ``max_delay``: one number, or one per
-            channel.
+            channel; with ``synapses``, per weight.
         channels: Size of the dimension behind the batch, for a delay for each channel; ``None``
             for one delay for all, or for as many as ``delay`` has.
         learn_delay: ``True`` makes ``delay`` a parameter.
@@ -57,19 +61,22 @@ class SynapticDelay(StateModule):
         sigma: Width of the Gaussian window in time steps.
         init_hidden: ``False`` takes the inputs of the last steps, and returns those of the next,
             as neurons do with their states: ``y, past = late(x, past)``.
+        synapses: A ``nn.Linear`` whose weights have a delay each, instead of channels.
 
     Shape:
-        - ``input_``: (batch, channels, ...) per time step; of any shape without channels.
+        - ``input_``: (batch, channels, ...) per time step; of any shape without channels; with
+          ``synapses`` (batch, in_features).
         - ``past``: (max_delay, batch, channels, ...), the oldest first; or empty (zeros).
-        - returns as ``input_``; with ``init_hidden=False`` and ``past``. By :meth:`unroll` with
-          time first.
+        - returns as ``input_``, with ``synapses`` (batch, out_features); with
+          ``init_hidden=False`` and ``past``. By :meth:`unroll` with time first.
 
     Raises:
         ValueError: If ``max_delay`` or ``channels`` is less than 1, a delay is outside
             [0, ``max_delay``], ``sigma`` is not positive or given to the linear kernel, the kernel
-            is unknown, or the input has another number of channels.
-        TypeError: If a number is of the wrong kind, the input is complex, or ``past`` is passed
-            with ``init_hidden=True``.
+            is unknown, the input has another number of channels, or ``synapses`` come with
+            ``channels`` or with delays of another shape than their weights.
+        TypeError: If a number is of the wrong kind, ``synapses`` is no ``nn.Linear``, the input
+            is complex, or ``past`` is passed with ``init_hidden=True``.
 
     Note:
         The inputs of the last ``max_delay`` steps are its state. It follows the module, and
@@ -107,6 +114,7 @@ class SynapticDelay(StateModule):
         kernel: str = "linear",
         sigma: float = 1.0,
         init_hidden: bool = True,
+        synapses: nn.Linear | None = None,
     ) -> None:
         super().__init__()
         expect_flag(self, "init_hidden", init_hidden)
@@ -116,22 +124,38 @@ class SynapticDelay(StateModule):
         expect(sigma > 0, self, "`sigma` > 0", sigma)
         wide = kernel == "gaussian" or sigma == 1
         expect(wide, self, "`sigma` only with a window", sigma, 'Pass kernel="gaussian".')
-        delays = to_value(self, "delay", delay)
-        expect(delays.dim() < 2, self, "`delay` of one dimension at most", shape_of(delays))
-        if channels is not None:
-            expect_size(self, "channels", channels)
-            fits = delays.numel() in (1, channels)
-            expect(fits, self, f"one `delay`, or {channels}", shape_of(delays))
-            delays = delays.expand(channels)
+        delays = self._delays(to_value(self, "delay", delay), channels, synapses)
         inside = delays.is_meta or bool(((delays >= 0) & (delays <= max_delay)).all())
         if not inside:
             expect(False, self, f"`delay` from 0 to max_delay={max_delay}", delays.tolist())
         self.max_delay, self.kernel, self.init_hidden = max_delay, kernel, init_hidden
-        self.channels = len(delays) if delays.dim() else None
+        self.synapses, self.channels = synapses, None
+        if delays.dim():
+            self.channels = delays.shape[-1]
         self._register("delay", delays, learn_delay)
         if kernel == "gaussian":
             self._register("sigma", sigma)
         self._declare_states()
+
+    def _delays(self, delay: Tensor, channels: int | None, synapses: nn.Linear | None) -> Tensor:
+        """Return a delay for each channel, or for each weight, or one for all."""
+        if synapses is not None:
+            what = "`synapses` to be a dense layer, nn.Linear"
+            dense = isinstance(synapses, nn.Linear)
+            expect(dense, self, what, type(synapses).__name__, error=TypeError)
+            hint = "Leave `channels` out."
+            expect(channels is None, self, "no `channels` with `synapses`", channels, hint)
+            shape = synapses.weight.shape
+            fits = delay.shape in (shape, ())
+            expect(fits, self, f"one `delay`, or {tuple(shape)}", shape_of(delay))
+            return delay.expand(shape)
+        expect(delay.dim() < 2, self, "`delay` of one dimension at most", shape_of(delay))
+        if channels is None:
+            return delay
+        expect_size(self, "channels", channels)
+        fits = delay.numel() in (1, channels)
+        expect(fits, self, f"one `delay`, or {channels}", shape_of(delay))
+        return delay.expand(channels)
 
     def forward(self, input_: Tensor, past: Tensor | None = None) -> Any:
         """Return what arrives in a time step, and keep what was sent in it."""
@@ -180,9 +204,10 @@ class SynapticDelay(StateModule):
         expect(x.dim() > 0, self, "`x` of shape (time, batch, ...)", "a number")
         sent = x if x.is_floating_point() else x.to(torch.get_default_dtype())
         if self.channels is not None:
-            fits = sent.dim() > 2 and sent.shape[2] == self.channels
-            what = f"`x` of steps of shape (batch, {self.channels}, ...)"
-            expect(fits, self, what, shape_of(sent[0]) if len(sent) else shape_of(sent))
+            more = ", ..." if self.synapses is None else ""
+            fits = sent.dim() > 2 and sent.shape[2] == self.channels and (more or sent.dim() == 3)
+            what = f"`x` of steps of shape (batch, {self.channels}{more})"
+            expect(bool(fits), self, what, shape_of(sent[0]) if len(sent) else shape_of(sent))
         past = self._past(past, (self.max_delay, *sent.shape[1:]), sent)
         known = torch.cat([in_dtype(past, sent.dtype), sent])
         if (noting := recorder()) is not None:
@@ -190,6 +215,8 @@ class SynapticDelay(StateModule):
         left = known[len(sent) :]
         self._store((left.clone() if len(sent) > 1 else left,))  # not a view of a whole sequence
         delay = in_dtype(clamped(self._value("delay"), 0, self.max_delay), sent.dtype)
+        if self.synapses is not None:
+            return self._by_synapses(known, delay, self.synapses)
         if self.kernel == "linear":
             return self._by_neighbours(known, delay)
         return self._by_window(known, delay)
@@ -212,16 +239,30 @@ class SynapticDelay(StateModule):
 
     def _by_window(self, known: Tensor, delay: Tensor) -> Tensor:
         """Return the sum of what was sent, weighed by how far from the delay it was."""
-        steps = torch.arange(self.max_delay + 1, dtype=delay.dtype, device=known.device)
-        distance = steps.view(-1, *[1] * delay.dim()) - delay
-        sigma = in_dtype(self._value("sigma"), delay.dtype)
-        weights = torch.softmax(-((distance / sigma) ** 2) / 2, 0)
+        weights = self._taps(delay)
         if self.channels is not None:
             weights = weights.view(*weights.shape, *[1] * (known.dim() - 3))
         last, arrived = self.max_delay, torch.zeros_like(known[self.max_delay :])
         for k, weight in enumerate(weights):
             arrived = arrived + weight * known[last - k : len(known) - k]
         return arrived
+
+    def _by_synapses(self, known: Tensor, delay: Tensor, layer: nn.Linear) -> Tensor:
+        """Return the sums of what was sent, each at its weight and delay: a convolution."""
+        weight = (in_dtype(layer.weight, delay.dtype) * self._taps(delay)).flip(0)
+        arrived = F.conv1d(known.permute(1, 2, 0), weight.permute(1, 2, 0), layer.bias)
+        return arrived.permute(2, 0, 1)
+
+    def _taps(self, delay: Tensor) -> Tensor:
+        """Return the share of each of the last steps, (max_delay + 1, ...)."""
+        steps = torch.arange(self.max_delay + 1, dtype=delay.dtype, device=delay.device)
+        steps = steps.view(-1, *[1] * delay.dim())
+        if self.kernel == "gaussian":
+            sigma = in_dtype(self._value("sigma"), delay.dtype)
+            return torch.softmax(-(((steps - delay) / sigma) ** 2) / 2, 0)
+        whole = delay.detach().floor().clamp(max=self.max_delay - 1)
+        share = delay - whole
+        return torch.where(steps == whole, 1 - share, torch.where(steps == whole + 1, share, 0))
 
     def extra_repr(self) -> str:
         """Return what print(net) tells."""
