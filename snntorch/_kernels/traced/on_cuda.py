@@ -48,13 +48,8 @@ class OnCUDA:
         recorded = [x.new_empty((steps, *shape)) if asked else None for asked in record]
         last = [x.new_empty(shape) for _ in states]
         spk, *rows = [(x if one is None else one, int(one is not None)) for one in recorded]
-        arguments: list[Any] = [
-            steps,
-            shape.numel(),
-            *rows_of(x),
-            *spk,
-            *self._given(x, states, values),
-        ]
+        arguments: list[Any] = [steps, shape.numel(), *rows_of(x), *spk]
+        arguments += self._given(x, states, values)
         for (row, kept), end in zip(rows, last, strict=True):
             arguments += [row, kept, end]
         self._launch(self._forward, x, arguments)
@@ -76,9 +71,7 @@ class OnCUDA:
         kept = x.new_empty((segments + length, len(states), *shape), dtype=computed)
         grad_x, olds = x.new_empty(x.shape), [x.new_empty(shape) for _ in states]
         totals = [x.new_empty(shape, dtype=computed) for one in self.program.values if one.learns]
-        spk, *rows = [
-            (x, 0, 0) if one is None else (rows_of(one)[0], 1, rows_of(one)[1]) for one in grads
-        ]
+        spk, *rows = [(x, 0, 0) if one is None else _gradient(one) for one in grads]
         arguments: list[Any] = [steps, shape.numel(), segments, length, kept, *rows_of(x)]
         arguments += [grad_x, int(len(x) > 1), *spk, *self._given(x, states, values)]
         for row, last, old in zip(rows, last_grads, olds, strict=True):
@@ -111,6 +104,12 @@ def _compiled(text: str, name: str) -> Launch:
 
 def _gradient(rows: Tensor) -> tuple[Tensor, int, int]:
     """Return rows, that they are given, and how far they are apart."""
+    plain, apart = rows_of(rows)
+    return plain, 1, apart
+
+
+def _gradient(rows: Tensor) -> tuple[Tensor, int, int]:
+    """Return rows of a gradient, that there is one, and how far they are apart."""
     plain, apart = rows_of(rows)
     return plain, 1, apart
 
