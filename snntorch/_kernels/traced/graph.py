@@ -31,6 +31,22 @@ class Value(NamedTuple):
     learns: bool
 
 
+class Given(NamedTuple):
+    """What a program is run on.
+
+    Attributes:
+        x: Input, (time, ...); (1, ...) for one that is the same at all times.
+        steps: Number of steps.
+        states: States to start from.
+        values: Parameters that it uses.
+    """
+
+    x: Tensor
+    steps: int
+    states: Sequence[Tensor]
+    values: Sequence[Tensor]
+
+
 @dataclass(frozen=True)
 class Program:
     """A step in C: from ``x``, ``s0``... and ``p0``... to ``spk`` and ``n0``....

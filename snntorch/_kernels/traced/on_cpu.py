@@ -12,7 +12,7 @@ from snntorch._kernels.cpu.library import threads_of_torch
 from snntorch._kernels.cpu.memory import Memory
 from snntorch._kernels.cpu.pool import empty
 from snntorch._kernels.traced.compiler import compiled
-from snntorch._kernels.traced.graph import Program
+from snntorch._kernels.traced.graph import Given, Program
 from snntorch._kernels.traced.source import source
 
 
@@ -25,49 +25,35 @@ class OnCPU:
         self.program, self.entry = program, compiled(source(program, "frame.c"))
 
     def forward(
-        self,
-        x: Tensor,
-        steps: int,
-        states: Sequence[Tensor],
-        values: Sequence[Tensor],
-        record: Sequence[bool],
+        self, given: Given, record: Sequence[bool]
     ) -> tuple[list[Tensor | None], list[Tensor]]:
         """Run all steps, see `run.Runner.forward`."""
-        shape = x.shape[1:]
-        recorded = [empty((steps, *shape), x.dtype) if asked else None for asked in record]
-        last = [empty(shape, x.dtype) for _ in states]
+        x, shape = given.x, given.x.shape[1:]
+        recorded = [empty((given.steps, *shape), x.dtype) if asked else None for asked in record]
+        last = [empty(shape, x.dtype) for _ in given.states]
         spare = x.new_empty((1, *shape))
         rows = [spare if one is None else one for one in recorded]
-        self._call(x, steps, states, values, rows, last)
+        self._call(given, rows, last)
         return recorded, last
 
     def backward(
-        self,
-        x: Tensor,
-        steps: int,
-        states: Sequence[Tensor],
-        values: Sequence[Tensor],
-        grads: Sequence[Tensor | None],
-        last_grads: Sequence[Tensor | None],
+        self, given: Given, grads: Sequence[Tensor | None], last_grads: Sequence[Tensor | None]
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Run the backward pass, see `run.Runner.backward`."""
-        shape = x.shape[1:]
+        x, shape = given.x, given.x.shape[1:]
         none = x.new_zeros((1, *shape))
         rows = [none if one is None else one for one in grads]
         last = [none[0] if one is None else one for one in last_grads]
         grad_x = empty(x.shape, x.dtype) if len(x) > 1 else torch.zeros_like(none)
-        olds = [empty(shape, x.dtype) for _ in states]
+        olds = [empty(shape, x.dtype) for _ in given.states]
         learned = sum(one.learns for one in self.program.values)
         totals = [none.new_zeros(shape, dtype=self.program.computed) for _ in range(learned)]
-        self._call(x, steps, states, values, rows, olds, (grad_x, last, totals))
+        self._call(given, rows, olds, (grad_x, last, totals))
         return grad_x, olds, totals
 
     def _call(
         self,
-        x: Tensor,
-        steps: int,
-        states: Sequence[Tensor],
-        values: Sequence[Tensor],
+        given: Given,
         rows: Sequence[Tensor],
         ends: Sequence[Tensor],
         back: tuple[Tensor, Sequence[Tensor], Sequence[Tensor]] | None = None,
@@ -75,16 +61,14 @@ class OnCPU:
         """Run all steps, forward or, given where its gradients go and come from, backward.
 
         Args:
-            x: Input.
-            steps: Number of steps.
-            states: States to start from.
-            values: Parameters.
+            given: What to run.
             rows: Forward, where spikes and states go; backward, their gradients.
             ends: Forward, where the last states go; backward, the gradients of the first.
             back: Where the gradient of x goes; gradients of the last states; and where those of
                 the parameters go.
         """
-        shape, program = x.shape[1:], self.program
+        (x, steps, states, values), program = given, self.program
+        shape = x.shape[1:]
         memory = Memory(x.dtype, shape.numel())
 
         def at(one: Tensor) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from snntorch._kernels.cuda.launch import SHORT, rows_of
 from snntorch._kernels.traced.compiler import NotCompiledError
-from snntorch._kernels.traced.graph import Program
+from snntorch._kernels.traced.graph import Given, Program
 from snntorch._kernels.traced.source import source
 from snntorch._torch import compile_for_cuda
 
@@ -36,35 +36,26 @@ class OnCUDA:
             self._backward = _compiled(text, "backward")
 
     def forward(
-        self,
-        x: Tensor,
-        steps: int,
-        states: Sequence[Tensor],
-        values: Sequence[Tensor],
-        record: Sequence[bool],
+        self, given: Given, record: Sequence[bool]
     ) -> tuple[list[Tensor | None], list[Tensor]]:
         """Run all steps, see `run.Runner.forward`."""
+        x, steps, states, _ = given
         shape = x.shape[1:]
         recorded = [x.new_empty((steps, *shape)) if asked else None for asked in record]
         last = [x.new_empty(shape) for _ in states]
         spk, *rows = [(x if one is None else one, int(one is not None)) for one in recorded]
         arguments: list[Any] = [steps, shape.numel(), *rows_of(x), *spk]
-        arguments += self._given(x, states, values)
+        arguments += self._states_and_values(given)
         for (row, kept), end in zip(rows, last, strict=True):
             arguments += [row, kept, end]
         self._launch(self._forward, x, arguments)
         return recorded, last
 
     def backward(
-        self,
-        x: Tensor,
-        steps: int,
-        states: Sequence[Tensor],
-        values: Sequence[Tensor],
-        grads: Sequence[Tensor | None],
-        last_grads: Sequence[Tensor | None],
+        self, given: Given, grads: Sequence[Tensor | None], last_grads: Sequence[Tensor | None]
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Run the backward pass, see `run.Runner.backward`."""
+        x, steps, states, _ = given
         shape, computed = x.shape[1:], self.program.computed
         length = max(math.isqrt(steps - 1) + 1, min(steps, SHORT))
         segments = math.ceil(steps / length)
@@ -73,18 +64,18 @@ class OnCUDA:
         totals = [x.new_empty(shape, dtype=computed) for one in self.program.values if one.learns]
         spk, *rows = [(x, 0, 0) if one is None else _gradient(one) for one in grads]
         arguments: list[Any] = [steps, shape.numel(), segments, length, kept, *rows_of(x)]
-        arguments += [grad_x, int(len(x) > 1), *spk, *self._given(x, states, values)]
+        arguments += [grad_x, int(len(x) > 1), *spk, *self._states_and_values(given)]
         for row, last, old in zip(rows, last_grads, olds, strict=True):
             arguments += [*row, x if last is None else _plain(last), int(last is not None), old]
         self._launch(self._backward, x, [*arguments, *totals])
         return grad_x, olds, totals
 
-    def _given(self, x: Tensor, states: Sequence[Tensor], values: Sequence[Tensor]) -> list[Tensor]:
+    def _states_and_values(self, given: Given) -> list[Tensor]:
         """Return states and parameters as a kernel takes them."""
-        shape, given = x.shape[1:], [_plain(one) for one in states]
-        for one, value in zip(values, self.program.values, strict=True):
-            given.append(_plain(one.reshape(1) if value.is_single else one.expand(shape)))
-        return given
+        shape, tensors = given.x.shape[1:], [_plain(one) for one in given.states]
+        for one, value in zip(given.values, self.program.values, strict=True):
+            tensors.append(_plain(one.reshape(1) if value.is_single else one.expand(shape)))
+        return tensors
 
     @staticmethod
     def _launch(kernel: Launch, x: Tensor, arguments: list[Any]) -> None:
@@ -100,12 +91,6 @@ def _compiled(text: str, name: str) -> Launch:
         told = str(error).strip().splitlines() or [type(error).__name__]
         raise NotCompiledError(f"torch could not compile it: {told[0]}") from None
     return made
-
-
-def _gradient(rows: Tensor) -> tuple[Tensor, int, int]:
-    """Return rows, that they are given, and how far they are apart."""
-    plain, apart = rows_of(rows)
-    return plain, 1, apart
 
 
 def _gradient(rows: Tensor) -> tuple[Tensor, int, int]:

@@ -16,7 +16,7 @@ from snntorch._kernels.cuda.launch import FARTHEST
 from snntorch._kernels.plain import gradients
 from snntorch._kernels.traced import graph
 from snntorch._kernels.traced.compiler import NotCompiledError
-from snntorch._kernels.traced.graph import Program, Step, Value
+from snntorch._kernels.traced.graph import Given, Program, Step, Value
 from snntorch._kernels.traced.on_cpu import OnCPU
 from snntorch._kernels.traced.on_cuda import OnCUDA
 from snntorch._kernels.traced.operations import UntoldError
@@ -29,20 +29,12 @@ class Runner(Protocol):
     DESCRIPTION: str
 
     def forward(
-        self,
-        x: Tensor,
-        steps: int,
-        states: Sequence[Tensor],
-        values: Sequence[Tensor],
-        record: Sequence[bool],
+        self, given: Given, record: Sequence[bool]
     ) -> tuple[list[Tensor | None], list[Tensor]]:
         """Run all steps.
 
         Args:
-            x: Input, (time, ...); (1, ...) for one that is the same at all times.
-            steps: Number of steps.
-            states: States to start from.
-            values: Parameters that the program uses.
+            given: What to run.
             record: Whether to return the spikes, and each of the states, for all times.
 
         Returns:
@@ -50,21 +42,12 @@ class Runner(Protocol):
         """
 
     def backward(
-        self,
-        x: Tensor,
-        steps: int,
-        states: Sequence[Tensor],
-        values: Sequence[Tensor],
-        grads: Sequence[Tensor | None],
-        last_grads: Sequence[Tensor | None],
+        self, given: Given, grads: Sequence[Tensor | None], last_grads: Sequence[Tensor | None]
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Run the backward pass.
 
         Args:
-            x: Input, as the following ones were given to `forward`.
-            steps: Number of steps.
-            states: States that it started from.
-            values: Parameters.
+            given: What was run.
             grads: Gradients of spikes and states for all times, where there are any.
             last_grads: Gradients of the last states, where there are any.
 
@@ -92,14 +75,10 @@ class Kernel:
     program: Program
     runner: Runner
 
-    def states(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return those of the tensors that are states, and not parameters."""
-        return tensors[: self.program.states]
-
-    def used(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return those of the tensors that are parameters for which it has a use."""
-        values = tensors[self.program.states :]
-        return [values[place] for place in self.program.used]
+    def given(self, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> Given:
+        """Return what the program takes of the tensors, which are states, then parameters."""
+        count = self.program.states
+        return Given(x, steps, tensors[:count], [tensors[count + k] for k in self.program.used])
 
 
 @functools.lru_cache(maxsize=256)
@@ -133,7 +112,7 @@ def run(
 
     Args:
         made: What to run.
-        x: Input, as `Runner.forward` takes it.
+        x: Input, see `Given`.
         steps: Number of steps.
         tensors: States to start from, each as one step's input, and parameters, each
             expandable to that.
@@ -156,8 +135,7 @@ class _Unroll(torch.autograd.Function):
         ctx.made, ctx.steps, ctx.record, ctx.dtype = made, steps, record, x.dtype
         ctx.save_for_backward(*to_save(x, *tensors))
         ctx.set_materialize_grads(False)
-        given = made.states(tensors), made.used(tensors)
-        recorded, last = made.runner.forward(x, steps, *given, record)
+        recorded, last = made.runner.forward(made.given(x, steps, tensors), record)
         return (*(one for one in recorded if one is not None), *last)
 
     @staticmethod
@@ -188,10 +166,10 @@ def _by_kernel(
     grads: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
     """Return gradients of x and tensors, those of parameters in the shape of a step."""
-    given = iter(grads)
-    rows = [next(given) if kept else None for kept in record]
-    states, values = made.states(tensors), made.used(tensors)
-    grad_x, olds, totals = made.runner.backward(x, steps, states, values, rows, [*given])
+    asked = iter(grads)
+    rows = [next(asked) if kept else None for kept in record]
+    given = made.given(x, steps, tensors)
+    grad_x, olds, totals = made.runner.backward(given, rows, [*asked])
     program = made.program
     learned = [k for k, one in zip(program.used, program.values, strict=True) if one.learns]
     places = dict(zip(learned, totals, strict=True))
