@@ -1,9 +1,9 @@
-"""Whether the tests would notice: every small change of an equation, one at a time.
+"""Whether the tests would notice: every small change of the sources, one at a time.
 
-``make mutants``, or ``python tests/mutants.py --language c --sample 50``. Changes are made
-mechanically, in a copy of the sources each: operators flipped, terms and statements dropped,
-selections swapped, constants moved, in torch, in C and in Triton. A change that the tests of
-that language let pass is printed; so is how many they found.
+``make mutants``, or ``python tests/mutants.py --area loss --sample 50``. Changes are made
+mechanically, in a copy of the sources each: operators flipped, terms, statements and checks
+dropped, selections swapped, constants moved, in Python, in C and in Triton. A change that the
+tests of its area let pass is printed; so is how many they found.
 """
 
 from __future__ import annotations
@@ -37,30 +37,72 @@ EQUATION = re.compile(
     "_*(step|step_parameters|tau_alpha|readout|excess|over_threshold|crossing|subtract|resets?"
     "|moved_on|update|recurrence|sum|window_sum)"
 )
-#: Files, what of them to change, and the tests that have to notice, by language.
-LANGUAGES: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
-    "torch": (
+ALL = re.compile("")
+#: Files, what of them to change, and the tests that have to notice, quick ones first, by area.
+AREAS: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
+    "equations": (
         {
-            "_kernels/equations.py": re.compile(""),
-            "_kernels/plain.py": re.compile(""),
+            "_kernels/equations.py": ALL,
+            "_kernels/plain.py": ALL,
             "_neurons/*.py": EQUATION,
-            "surrogate/_functions.py": re.compile("gradient"),
         },
         (
-            "tests/test_surrogate.py",
             "tests/test_golden.py",
             "tests/neurons/test_numbers.py",
             "tests/neurons/test_rates.py",
             "tests/neurons/test_subclasses.py",
             "tests/neurons/test_sequence.py",
+            "tests/neurons/test_adaptation.py",
+            "tests/neurons/test_patterns.py",
             "tests/unroll/test_native.py",
             "tests/unroll/test_step.py",
             "tests/unroll/test_random.py",
         ),
     ),
+    "surrogate": (
+        {"surrogate/*.py": ALL},
+        ("tests/test_surrogate.py", "snntorch/surrogate", "tests/test_traceable.py"),
+    ),
+    "loss": (
+        {
+            "functional/*loss.py": ALL,
+            "functional/_spike_time.py": ALL,
+            "functional/_records.py": ALL,
+        },
+        ("tests/functional/test_loss.py", "tests/functional/test_acc.py", "snntorch/functional"),
+    ),
+    "neurons": (
+        {"_neurons/*.py": re.compile(f"(?!{EQUATION.pattern}$).*")},
+        (
+            "tests/neurons/test_messages.py",
+            "tests/neurons/test_states.py",
+            "tests/neurons/test_instances.py",
+            "tests/neurons/test_feedback.py",
+            "tests/neurons/test_memory.py",
+            "tests/neurons/test_subclasses.py",
+            "tests/neurons/test_contract.py",
+            "tests/neurons/test_adaptation.py",
+            "tests/neurons/test_sequence.py",
+            "snntorch/_neurons",
+            "tests/unroll/test_step.py",
+            "tests/test_testing.py",
+        ),
+    ),
+    "kernels": (
+        {"_kernels/*.py": ALL, "_kernels/cpu/*.py": ALL},
+        (
+            "tests/unroll/test_step.py",
+            "tests/unroll/test_pool.py",
+            "tests/neurons/test_sequence.py",
+            "tests/unroll/test_native.py",
+            "tests/unroll/test_unroll.py",
+            "tests/unroll/test_derivatives.py",
+        ),
+    ),
+    "traced": ({"_kernels/traced/*.py": ALL}, ("tests/unroll/test_traced.py",)),
     "c": (
         {
-            "cpu/rows.inc": re.compile(""),
+            "cpu/rows.inc": ALL,
             "cpu/blocks.inc": re.compile("prepare"),
             "cpu/tables.inc": re.compile("SURROGATES"),
         },
@@ -71,7 +113,7 @@ LANGUAGES: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
         ),
     ),
     "triton": (
-        {"cuda/kernels.py": re.compile(""), "cuda/memory.py": re.compile("")},
+        {"cuda/kernels.py": ALL, "cuda/memory.py": ALL},
         (),
     ),  # see `by_interpreter`
 }
@@ -150,26 +192,25 @@ LEFT_OUT = ("args", "returns", "decorator_list", "annotation")
 
 
 def parts(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all within it that could be part of an equation."""
+    """Yield a node and all within it that computes; of a check what it is, not what it says."""
     yield node
+    if isinstance(node, (ast.Raise, ast.Assert)):
+        return
+    if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("expect"):
+        if ast.unparse(node.func) == "expect":
+            yield from parts(node.args[0])
+        return
     for name, value in ast.iter_fields(node):
         if (isinstance(node, ast.FunctionDef) and name in LEFT_OUT) or name == "annotation":
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.keyword) and child.arg == "num_stages":
                 continue  # of Triton: how to wait, not what to compute
-            if isinstance(child, ast.AST) and not is_check(child):
+            if isinstance(child, ast.AST):
                 inner = parts(child)
                 if isinstance(node, ast.Expr):
                     next(inner)  # as a whole it is dropped already
                 yield from inner
-
-
-def is_check(node: ast.AST) -> bool:
-    """Return whether a statement only complains; what it says is tested elsewhere."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        return ast.unparse(node.value.func).startswith("expect")
-    return isinstance(node, (ast.Raise, ast.Assert))
 
 
 def is_value(argument: ast.expr) -> bool:
@@ -229,7 +270,7 @@ def changes(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
             yield node, text(ast.IfExp(test, otherwise, body))
         case ast.If(test) if isinstance(test, (ast.Name, ast.Attribute, ast.Call)):
             yield test, f"not {text(test)}"
-        case ast.Assign() | ast.Expr(ast.Call()):
+        case ast.Assign() | ast.Expr(ast.Call()) | ast.Raise():
             yield node, "pass"
         case ast.AugAssign(target, op, value):
             yield node, "pass"
@@ -253,8 +294,7 @@ def python_mutants(path: Path, wanted: re.Pattern[str]) -> Iterator[Mutant]:
         if not (wanted.fullmatch(function.name) or not wanted.pattern):
             continue
         for statement in function.body:
-            found = () if is_check(statement) else parts(statement)
-            for node, new in (change for part in found for change in changes(part)):
+            for node, new in (change for part in parts(statement) for change in changes(part)):
                 start = begins[node.lineno - 1] + node.col_offset
                 end = begins[node.end_lineno - 1] + node.end_col_offset
                 old = source[start:end].decode()
@@ -457,13 +497,12 @@ def compiled(source: Path) -> bool:
     return not status
 
 
-def try_out(
-    language: str, mutant: Mutant | None, slot: int, first: list[str], to: Connection
-) -> None:
-    """Send the test that notices, "" if none does, None if the change is none of the language."""
+def try_out(area: str, mutant: Mutant | None, slot: int, first: list[str], to: Connection) -> None:
+    """Send the test that notices, "" if none does, None if it can't be compiled."""
     folder = WORK / str(slot)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    (WORK / "cache").mkdir(exist_ok=True)
     ignored = shutil.ignore_patterns("__pycache__", "images")
     for name in ("snntorch", "tests"):
         shutil.copytree(ROOT / name, folder / name, copy_function=os.link, ignore=ignored)
@@ -472,16 +511,19 @@ def try_out(
         path, source = folder / mutant.path, (ROOT / mutant.path).read_bytes()
         path.unlink()  # it is a link
         path.write_bytes(source[: mutant.start] + mutant.new.encode() + source[mutant.end :])
+    if mutant:  # what is compiled for a neuron it finds, but leaves nothing to others
+        shutil.copytree(WORK / "cache", folder / "cache", dirs_exist_ok=True)
+    os.environ["XDG_CACHE_HOME"] = str((folder if mutant else WORK) / "cache")
     os.chdir(folder)
     nothing = os.open("log", os.O_RDWR | os.O_CREAT)
     os.dup2(nothing, 1)
     os.dup2(nothing, 2)
     sys.path[0] = str(folder)
     sys.dont_write_bytecode = True
-    if language == "c" and not compiled(next(folder.rglob("kernel.c"))):
+    if area == "c" and not compiled(next(folder.rglob("kernel.c"))):
         to.send(None)
         return
-    tests = LANGUAGES[language][1]
+    tests = AREAS[area][1]
     to.send(by_pytest(tests, first) if tests else by_interpreter(first))
 
 
@@ -493,7 +535,7 @@ class Trial(NamedTuple):
 
 
 def trials(
-    language: str, mutants: list[Mutant | None], jobs: int, limit: float
+    area: str, mutants: list[Mutant | None], jobs: int, limit: float
 ) -> Iterator[tuple[Mutant | None, str | None, float]]:
     """Yield each mutant, the test that noticed, and seconds; so many processes at a time."""
     fork = multiprocessing.get_context("fork")  # what is imported need not be again
@@ -505,7 +547,7 @@ def trials(
             mutant, slot = waiting.pop(), slots.pop()
             here, there = fork.Pipe(duplex=False)
             first = [name for name, _ in found.most_common(30)]
-            process = fork.Process(target=try_out, args=(language, mutant, slot, first, there))
+            process = fork.Process(target=try_out, args=(area, mutant, slot, first, there))
             process.start()
             there.close()
             running[here] = Trial(mutant, process, slot, time.monotonic())
@@ -525,12 +567,12 @@ def trials(
             yield trial.mutant, test, time.monotonic() - trial.begun
 
 
-def mutants_of(language: str) -> list[Mutant]:
-    """Return every change of a language's equations, each once."""
+def mutants_of(area: str) -> list[Mutant]:
+    """Return every change of an area, each once."""
     make: Callable[[Path, re.Pattern[str]], Iterator[Mutant]]
-    make = c_mutants if language == "c" else python_mutants
+    make = c_mutants if area == "c" else python_mutants
     found: dict[tuple[Path, int, int, str], Mutant] = {}
-    for pattern, wanted in LANGUAGES[language][0].items():
+    for pattern, wanted in AREAS[area][0].items():
         paths = sorted((ROOT / "snntorch").rglob(pattern))
         assert paths, f"no {pattern}: was it moved?"
         for path in paths:
@@ -540,20 +582,20 @@ def mutants_of(language: str) -> list[Mutant]:
     return list(found.values())
 
 
-def examine(language: str, options: argparse.Namespace) -> list[Mutant]:
-    """Try the mutants of a language; print and return those that nothing noticed."""
-    every = mutants_of(language)
+def examine(area: str, options: argparse.Namespace) -> list[Mutant]:
+    """Try the mutants of an area; print and return those that nothing noticed."""
+    every = mutants_of(area)
     chosen = [one for one in every if not one.reason and options.only in str(one)]
     known = sum(1 for one in every if one.reason)
     if options.sample and options.sample < len(chosen):
         chosen = random.Random(options.seed).sample(chosen, options.sample)
-    ((_, test, seconds),) = trials(language, [None], 1, 3600)
+    ((_, test, seconds),) = trials(area, [None], 1, 3600)
     if test != "":
-        sys.exit(f"{language}: {test} fails without any change")
-    print(f"{language}: {len(chosen)} of {len(every)} changes, {known} change nothing", flush=True)
-    print(f"    the tests take {seconds:.0f} s", flush=True)
+        sys.exit(f"{area}: {test} fails without any change")
+    print(f"{area}: {len(chosen)} of {len(every)} changes, {known} change nothing", flush=True)
+    print(f"    by seed {options.seed}; the tests take {seconds:.0f} s", flush=True)
     survivors, invalid = [], 0
-    for mutant, test, _ in trials(language, [*chosen], options.jobs, 3 * seconds + 60):
+    for mutant, test, _ in trials(area, [*chosen], options.jobs, 3 * seconds + 60):
         assert mutant is not None
         invalid += test is None
         if test == "":
@@ -562,29 +604,29 @@ def examine(language: str, options: argparse.Namespace) -> list[Mutant]:
         elif options.verbose:
             print(f"{test}: {mutant}", flush=True)
     total = len(chosen) - invalid
-    print(f"{language}: {total - len(survivors)} of {total} killed, {invalid} do not compile")
+    print(f"{area}: {total - len(survivors)} of {total} killed, {invalid} do not compile")
     return survivors
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--language", choices=LANGUAGES, action="append", help="all if left out")
-    parser.add_argument("--sample", type=int, help="how many of a language's, at random")
+    parser.add_argument("--area", choices=AREAS, action="append", help="all if left out")
+    parser.add_argument("--sample", type=int, help="how many of an area's, at random")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at the same time")
     parser.add_argument("--only", default="", help="those whose line of output has this in it")
     parser.add_argument("--list", action="store_true", help="print all, and try none")
     parser.add_argument("--verbose", action="store_true", help="print which test kills which")
     options = parser.parse_args()
-    languages = options.language or [*LANGUAGES]
+    areas = options.area or [*AREAS]
     if options.list:
-        print(*itertools.chain.from_iterable(map(mutants_of, languages)), sep="\n")
+        print(*itertools.chain.from_iterable(map(mutants_of, areas)), sep="\n")
         return
     os.environ["TRITON_INTERPRET"] = "1"
     for name in ("torch", "pytest", "hypothesis", "triton.language"):
         importlib.import_module(name)  # once, before the processes part
 
-    survivors = [one for language in languages for one in examine(language, options)]
+    survivors = [one for area in areas for one in examine(area, options)]
     sys.exit(bool(survivors))
 
 
