@@ -47,6 +47,17 @@ def test_derivative_is_that_of_the_smooth_primitive(name: str) -> None:
     torch.testing.assert_close(spike_grad.derivative(x), want)
 
 
+@each
+def test_what_comes_back_is_multiplied_by_the_derivative(
+    spike_grad: surrogate.SurrogateGradient,
+) -> None:
+    x, grad = X.clone().requires_grad_(), torch.linspace(-2, 5, len(X), dtype=X.dtype)
+    torch.manual_seed(0)
+    spike_grad(x).backward(grad)
+    torch.manual_seed(0)
+    torch.testing.assert_close(x.grad, grad * spike_grad.derivative(X))
+
+
 def test_a_wrong_derivative_is_seen() -> None:
     """Negative control of the comparison with primitives."""
     want = derivative(lambda x: PRIMITIVES["atan"](x, 1.5), X)
@@ -87,6 +98,7 @@ def test_repr_is_the_call() -> None:
     assert repr(surrogate.fast_sigmoid()) == "fast_sigmoid(slope=25)"
     assert repr(surrogate.SFS(5)) == "SFS(slope=5, B=1)"
     assert repr(surrogate.heaviside()) == "heaviside()"
+    assert repr(surrogate.SurrogateGradient("atan", surrogate.ATan)) == "atan()"
 
 
 @each

@@ -16,6 +16,7 @@ from snntorch._checks import (
     owner_name,
     shape_of,
 )
+from snntorch._neurons._values import not_of_inference
 from snntorch.functional._records import (
     class_labels,
     expect_float_record,
@@ -95,7 +96,7 @@ class LossFunctions:
             return None
         what = f"`weight` to hold {num_classes} values, one per class"
         expect(len(self.weight) == num_classes, self, what, len(self.weight))
-        return self.weight.to(like)
+        return not_of_inference(self.weight.to(like))
 
     def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy; with a weight the mean of what each sample costs."""

@@ -544,6 +544,17 @@ def test_targets_and_weights_come_to_the_record(loss):
         loss()(record, torch.tensor([0, 7, 1]))
 
 
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+def test_targets_of_inference_mode_are_learned_from(loss):
+    with torch.inference_mode():
+        targets, weight = torch.tensor([0, 1, 1]), torch.tensor([1.0, 2.0])
+    x, twin = (spikes(6, 3, 2).float().requires_grad_() for _ in range(2))
+    loss(weight=weight)(x, targets).backward()
+    loss(weight=weight.clone())(twin, targets.clone()).backward()
+    assert x.grad.any()
+    assert torch.equal(x.grad, twin.grad)
+
+
 def test_target_times_come_to_the_record():
     record = torch.empty(6, 3, 2, device="meta")
     loss_fn = SF.mse_temporal_loss(target_is_time=True)
@@ -761,6 +772,12 @@ def test_whole_numbers_beyond_those_of_torch():
     """Python's have no end; as floats they are numbers as others."""
     high = SF.mse_membrane_loss(on_target=2**70)(SPK, LABELS)
     assert high == SF.mse_membrane_loss(on_target=2.0**70)(SPK, LABELS)
+    for wrong in (2**70, 1e30):
+        high = SF.mse_membrane_loss(off_target=wrong)(SPK.double(), LABELS)
+        assert high.item() == pytest.approx(5 / 6 * wrong**2)
+        for name, part in (("correct_rate", 1 / 6), ("incorrect_rate", 5 / 6)):
+            high = SF.mse_count_loss(**{"incorrect_rate": 1, name: wrong})(SPK.double(), LABELS)
+            assert high.item() == pytest.approx(part * 4 * wrong**2)
     assert SF.l1_rate_sparsity(2**70)(SPK) == SF.l1_rate_sparsity(2.0**70)(SPK)
     assert SF.SpikeTime(tolerance=2**70)(SPK, LABELS)[0].shape == (2, 6)
 

@@ -318,6 +318,16 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         "`function` to be a subclass of surrogate.SurrogateFunction",
     ),
+    "a surrogate of another class": (
+        lambda: surrogate.SurrogateGradient("atan", nn.Sigmoid),  # type: ignore[arg-type]
+        TypeError,
+        "`function` to be a subclass of surrogate.SurrogateFunction",
+    ),
+    "a surrogate's origin": (
+        lambda: surrogate.SurrogateGradient("atan", surrogate.ATan, (), X),  # type: ignore[arg-type]
+        TypeError,
+        "`is_default` to be True or False",
+    ),
     "values of a surrogate": (
         lambda: surrogate.SurrogateGradient("atan", surrogate.ATan, 2.0),  # type: ignore[arg-type]
         TypeError,
