@@ -72,7 +72,7 @@ fuzz: $(INSTALLED)
 long: $(INSTALLED)
 	LONG_STEPS=100000 LONG_NETS=10000 $(BIN)/python -m pytest -s -k "not grows" tests/test_long_runs.py
 
-# whether the tests notice small changes of the equations; ARGS="--language c --sample 50"
+# whether the tests notice small changes of the sources; ARGS="--area loss --sample 50"
 mutants: $(INSTALLED)
 	$(BIN)/python tests/mutants.py $(ARGS)
 
