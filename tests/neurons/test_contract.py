@@ -364,6 +364,20 @@ def test_copies_go_on_alike(case: Case, how: str) -> None:
 
 
 @each
+def test_a_copy_learns_no_state_of_the_other(case: Case) -> None:
+    neuron = case.make(init_hidden=True)
+    neuron.pickle_states = True
+    neuron(case.input()[0])
+    for name in neuron.state_names:
+        getattr(neuron, name).requires_grad_()
+    for twin in (copy.deepcopy(neuron), pickle.loads(pickle.dumps(neuron))):
+        for name in neuron.state_names:
+            assert torch.equal(getattr(twin, name), getattr(neuron, name))
+            assert getattr(neuron, name).requires_grad
+            assert not getattr(twin, name).requires_grad
+
+
+@each
 @pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize("hidden", [True, False])
 def test_a_file_holds_the_last_batch_only_if_asked_to(

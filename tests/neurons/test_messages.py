@@ -286,6 +286,16 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         "`dtype` to be a floating-point torch.dtype",
     ),
+    "dropout above 1": (
+        lambda: snn.LeakyParallel(3, 4, dropout=1.5),
+        ValueError,
+        "`dropout` to be a probability, 0 to 1",
+    ),
+    "dropout below 0": (
+        lambda: snn.LeakyParallel(3, 4, dropout=-0.5),
+        ValueError,
+        "`dropout` to be a probability, 0 to 1",
+    ),
     "delays elsewhere": (
         lambda: snn.SynapticDelay(3, channels=3)(X[0].to("meta")),
         ValueError,
