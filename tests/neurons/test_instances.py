@@ -182,3 +182,12 @@ def test_a_neuron_taken_out_is_left_alone_by_class_wide_calls() -> None:
     snn.Leaky.reset_hidden()
     assert one.mem.all()
     assert not other.mem.any()
+
+
+def test_tensors_are_detached_in_place() -> None:
+    leaf = torch.ones(2, requires_grad=True)
+    states = [2 * leaf, 3 * leaf]
+    assert Neuron.detach(*states) is None
+    assert [state.tolist() for state in states] == [[2, 2], [3, 3]]
+    assert not any(state.requires_grad for state in states)
+    assert leaf.requires_grad

@@ -296,6 +296,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "`dropout` to be a probability, 0 to 1",
     ),
+    "a projection by two": (
+        lambda: snn.AssociativeLeaky(3, 2, 2, 4, use_q_projection=torch.ones(2)),  # type: ignore
+        TypeError,
+        "`use_q_projection` to be True or False",
+    ),
     "delays elsewhere": (
         lambda: snn.SynapticDelay(3, channels=3)(X[0].to("meta")),
         ValueError,

@@ -221,3 +221,17 @@ def test_a_step_is_enough() -> None:
     assert torch.equal(spk, (want > 1).float())
     assert torch.equal(OnlyStep()(x, mem=start)[1], mem)
     assert torch.equal(OnlyStep()(x)[1], x)
+
+
+def test_a_class_beside_it_hears_of_subclasses() -> None:
+    heard = []
+
+    class Listed:
+        def __init_subclass__(cls) -> None:
+            heard.append(cls.__name__)
+
+    class Mine(snn.Leaky, Listed):
+        pass
+
+    assert heard == ["Mine"]
+    assert Mine(0.5)(torch.ones(1, 2))[1].tolist() == [[1, 1]]
