@@ -109,7 +109,6 @@ AREAS: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
             "_kernels/cpu/*.py": ALL,
             "_neurons/_covered.py": ALL,
             "_neurons/_fused.py": ALL,
-            "_neurons/_traced.py": ALL,
             "_neurons/_unroll.py": ALL,
         },
         (
@@ -125,7 +124,10 @@ AREAS: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
             "tests/unroll/test_derivatives.py",
         ),
     ),
-    "traced": ({"_kernels/traced/*.py": ALL}, ("tests/unroll/test_traced.py",)),
+    "traced": (
+        {"_kernels/traced/*.py": ALL, "_neurons/_traced.py": ALL},
+        ("tests/unroll/test_traced.py",),
+    ),
     "c": (
         {
             "cpu/rows.inc": ALL,
@@ -163,6 +165,7 @@ EQUIVALENT = {
     r"_spike_time.py: earliest = .*: wanted.amin\(\).item\(\) -> .*": "it is printed alike",
     r"_functions.py: .* abs\(value\) > _LARGEST .*: > -> >=": "as a float it is as near",
     r"_functions.py: below = .*: < -> <=": "an odd function is 0 at 0",
+    r"\w+.py: ctx.set_materialize_grads\(False\): .* -> pass": "zeros, where there is no gradient",
     r"_transition.py: dtype = states\[-1\].*: 1 -> 0": "all states have one dtype",
 }
 
