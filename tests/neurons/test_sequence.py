@@ -21,6 +21,7 @@ from torch.func import functional_call, grad, vmap
 
 import snntorch as snn
 from snntorch import surrogate, utils
+from snntorch._kernels import scan
 from snntorch._kernels.cpu import binding as cpu
 from snntorch._kernels.scan import BLOCK, linear_scan
 from snntorch.functional import quant
@@ -255,6 +256,19 @@ def test_scan_equals_the_recurrence(steps: int, shape: tuple[int, int]) -> None:
     torch.testing.assert_close(linear_scan(decay, x), torch.stack(want), rtol=1e-13, atol=1e-13)
     assert torch.equal(decay, inputs[0])
     assert torch.equal(x, inputs[1])
+
+
+@pytest.mark.parametrize("dtype", (torch.float64, torch.float16), ids=str)
+def test_scan_by_operations_that_others_differentiate(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decay, x = torch.rand(40, 1, 2, dtype=dtype), torch.randn(40, 2, 2, dtype=dtype)
+    want = linear_scan(decay, x)
+    monkeypatch.setattr(scan, "_LinearScan", None)
+    with surrogate.traceable():
+        got = linear_scan(decay, x)
+    assert got.dtype == dtype
+    torch.testing.assert_close(got, want)
 
 
 @pytest.mark.parametrize("compiled", [True, False])
