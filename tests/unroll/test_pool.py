@@ -70,6 +70,20 @@ def test_the_pool_keeps_no_more_than_its_limit(pool: buffers.Pool) -> None:
 
 
 @needs_pool
+@pytest.mark.parametrize(
+    ("grains", "taken"), [(19, False), (20, True), (21, True), (25, True), (26, False)]
+)
+def test_a_block_is_taken_by_what_nearly_fills_it(
+    pool: buffers.Pool, grains: int, taken: bool
+) -> None:
+    waiting = buffers.empty((grains * buffers.GRAIN,), torch.uint8)
+    where = waiting.data_ptr()
+    del waiting
+    assert len(pool.waiting) == 1
+    assert (buffers.empty((20 * buffers.GRAIN,), torch.uint8).data_ptr() == where) is taken
+
+
+@needs_pool
 def test_small_tensors_are_no_business_of_the_pool(pool: buffers.Pool) -> None:
     x = buffers.empty((10, 3), torch.bfloat16)
     assert x.shape == (10, 3)
