@@ -7,6 +7,7 @@ their last digits. Every test says which path ran.
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -632,6 +633,20 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     run.kernel.cache_clear()
     yield tmp_path / "snntorch"
     run.kernel.cache_clear()
+
+
+def free_descriptor() -> int:
+    """Return the number that the next open file will have."""
+    number = os.open(os.devnull, os.O_RDONLY)
+    os.close(number)
+    return number
+
+
+def test_no_file_is_left_open(cache: Path) -> None:
+    before = free_descriptor()
+    Resonator().unroll(torch.randn(STEPS, 2, 3))
+    assert len(list(cache.iterdir())) == 1
+    assert free_descriptor() == before
 
 
 def test_is_compiled_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
