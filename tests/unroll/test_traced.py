@@ -476,9 +476,9 @@ def step_of(function: Callable[[Tensor, Tensor], Tensor], **members: Any) -> Any
 class Reads(snn.SpikingNeuron):
     """Reads more from itself than parameters and numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: Any) -> None:
         super().__init__()
-        self.table = [0.5, 0.25]
+        self.table = table
 
     def step(self, input_: Tensor, mem: Tensor) -> Any:
         return (self.table[0] * mem + input_,)
@@ -538,7 +538,8 @@ STEPPED: dict[str, tuple[Callable[[], Any], str]] = {
     "neighbour": (lambda: step_of(lambda x, m: 0.5 * m.roll(1, -1) + x), "for aten.roll.default"),
     "fused": (lambda: step_of(lambda x, m: torch.add(x, m, alpha=0.3)), "with {'alpha': 0.3}"),
     "constant": (lambda: step_of(lambda x, m: m * torch.tensor(0.5) + x), "makes, or keeps"),
-    "reads": (Reads, "no attribute 'table'"),
+    "reads": (lambda: Reads([0.5, 0.25]), "no attribute 'table'"),
+    "reads inside": (lambda: Reads((0.5, [0.25])), "no attribute 'table'"),
     "counts": (Counts, "it writes to itself"),
     "keeps": (Keeps, "no attribute 'kept'"),
     "layered": (Layered, "it holds a Linear"),
