@@ -126,7 +126,7 @@ AREAS: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
     ),
     "traced": (
         {"_kernels/traced/*.py": ALL, "_neurons/_traced.py": ALL},
-        ("tests/unroll/test_traced.py",),
+        ("tests/unroll/test_traced.py", "tests/unroll/test_traced_cuda.py"),
     ),
     "c": (
         {
