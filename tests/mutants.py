@@ -162,6 +162,7 @@ EQUIVALENT = {
     r"rows.inc: for \(int power = DEGREE - 1.*: - 1 -> nothing": "one more term, below rounding",
     r"rows.inc: return ONLY_IF\(~\(BITS\)\(x < low_.*: < -> <=": "below there is no normal number",
     r"rows.inc: . = ROUND\(ONLY_IF\(~more.*: ROUND.*": "a number, 0 or its double: exact",
+    r"_records.py: half = .*: 4 -> 5": "float32 is as wide as it gets",
     r"_spike_time.py: earliest = .*: wanted.amin\(\).item\(\) -> .*": "it is printed alike",
     r"_functions.py: .*: abs\(value\) > _LARGEST -> .*>=.*": "as a float it is as near",
     r"_functions.py: below = .*: x < 0 -> \(x <= 0\)": "an odd function is 0 at 0",

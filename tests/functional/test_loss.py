@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 import snntorch.functional as SF
+from snntorch._checks import MOST
 from tests import golden
 
 CASES = golden.cases("loss")
@@ -301,6 +302,7 @@ def test_several_target_times_of_labels():
     assert wanted.tolist() == [[[4, 0, 4]], [[5, 1, 5]]]
     raw = spike_time.labels_to_spike_times(torch.tensor([1]), 3)
     assert raw.tolist() == [[[-2, 0, -2]], [[-1, 1, -1]]]
+    assert raw.dtype == torch.float32
 
 
 def test_several_spikes_take_weights_and_reductions():
@@ -405,6 +407,14 @@ def test_half_precision_loses_nothing_of_a_long_record(name, kw, dtype):
     got.backward()
     want.backward()
     assert torch.equal(half.grad, single.grad.to(dtype))
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+def test_a_record_may_have_one_step(loss):
+    record, targets = spikes(1, 4, 3), labels(4, 3)
+    torch.testing.assert_close(
+        loss()(record, targets), reference(loss.__name__, record, targets, {})
+    )
 
 
 @HALF
@@ -757,6 +767,11 @@ CALLING = {
         (lambda: SF.ce_rate_loss(population_code=SPK), TypeError, "`population_code` to be True"),
         (lambda: SF.mse_membrane_loss(time_var_targets=SPK), TypeError, "`time_var_targets` to be"),
         (lambda: SF.SpikeTime(multi_spike=SPK), TypeError, "`multi_spike` to be True or False"),
+        (
+            lambda: SF.mse_temporal_loss(SPK, weight=torch.ones(6)),
+            TypeError,
+            "mse_temporal_loss expected `target_is_time` to be True or False",
+        ),
         (lambda: SF.SpikeTime(on_target=1e300), ValueError, "times of `on_target` up to"),
         (lambda: SF.SpikeTime(on_target=SPK.to("meta")), ValueError, "with values"),
         (lambda: SF.ce_rate_loss()(SPK, LABELS.to("meta")), ValueError, "`targets` with values"),
@@ -780,10 +795,14 @@ def test_whole_numbers_beyond_those_of_torch():
             assert high.item() == pytest.approx(part * 4 * wrong**2)
     assert SF.l1_rate_sparsity(2**70)(SPK) == SF.l1_rate_sparsity(2.0**70)(SPK)
     assert SF.SpikeTime(tolerance=2**70)(SPK, LABELS)[0].shape == (2, 6)
+    for time in (MOST, -MOST):
+        assert SF.SpikeTime(on_target=time, off_target=time).on_target == time
+        with pytest.raises(ValueError, match="times of `off_target` up to"):
+            SF.SpikeTime(off_target=2 * time)
 
 
 @pytest.mark.parametrize("record, targets, error, message", CALLING.values(), ids=CALLING)
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("loss", (*LOSSES, SF.SpikeTime), ids=lambda loss: loss.__name__)
 def test_wrong_record_or_targets(loss, record, targets, error, message):
     loss_fn = loss()
     before = repr(loss_fn)
