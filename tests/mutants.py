@@ -171,6 +171,7 @@ EQUIVALENT = {
     r".*: max\((.*), (.*)\) -> \(max\(\2, \1\)\)": "either order",
     r"_records.py: .*: torch.cuda.is_current_stream_capturing.*": "it matters on CUDA",
     r"_spike_time.py: .*: float\((on|off)\) -> .*": "the other one is a float",
+    r"_spike_time.py: .*: tuple\(times\) -> \(times\)": "read as a sequence only",
     r"_spike_time.py: earliest = .*: wanted.amin\(\).item\(\) -> .*": "it is printed alike",
     r"_functions.py: .*: abs\(value\) > _LARGEST -> .*>=.*": "as a float it is as near",
     r"_functions.py: below = .*: x < 0 -> \(x <= 0\)": "an odd function is 0 at 0",
