@@ -405,7 +405,8 @@ for attempt in range(20):
     other.start()
     try:
         neuron.unroll(large)
-        time.sleep(1)
+        other.join()  # it was sent by then, however late
+        time.sleep(0.1)
     except KeyboardInterrupt as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         inside = last.name == "call"
