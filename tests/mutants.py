@@ -549,7 +549,7 @@ def try_out(area: str, mutant: Mutant | None, slot: int, first: list[str], to: C
     folder.mkdir(parents=True)
     (WORK / "cache").mkdir(exist_ok=True)
     ignored = shutil.ignore_patterns("__pycache__", "images")
-    for name in ("snntorch", "tests"):
+    for name in ("snntorch", "tests", "examples"):
         shutil.copytree(ROOT / name, folder / name, copy_function=os.link, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", folder)
     if mutant:
