@@ -17,7 +17,7 @@ import snntorch as snn
 from snntorch import surrogate
 from snntorch._kernels.cpu import binding as cpu
 from snntorch._kernels.cpu import library
-from snntorch._kernels.traced import run as traced
+from snntorch._kernels.traced.on_cpu import OnCPU
 from snntorch._neurons import neurons as state_machine
 from snntorch.functional import quant
 from tests.cases import CASES, RANDOM, SURROGATES, Case, flat
@@ -176,7 +176,7 @@ def kernel_calls() -> Iterator[list[str]]:
 @contextmanager
 def traced_calls() -> Iterator[mock.Mock]:
     """Count the runs of a step that was traced and compiled."""
-    with mock.patch.object(traced, "_call", side_effect=traced._call) as calls:
+    with mock.patch.object(OnCPU, "_call", autospec=True, side_effect=OnCPU._call) as calls:
         yield calls
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 import snntorch as snn
 from snntorch._kernels.cpu import binding as cpu
-from snntorch._kernels.traced import run as traced
+from snntorch._kernels.traced.on_cpu import OnCPU
 from snntorch._neurons._unroll import Sequence, describe
 from snntorch.testing import LAWS, check_neuron
 from tests.cases import CASES
@@ -84,7 +84,7 @@ def assert_bits_of_plain_torch(drawn: Drawn, dtype: torch.dtype, x: Tensor) -> N
                 hidden(neuron)
             with kernel_calls() as calls, traced_calls() as of_its_step:
                 got = way(neuron, x)
-            is_traced = name != "loop" and traced.DESCRIPTION in told
+            is_traced = name != "loop" and OnCPU.DESCRIPTION in told
             assert of_its_step.call_count == is_traced, f"{name}: {told}"
             assert bool(calls) is drawn.has_kernel(dtype), f"{name}: {len(calls)} calls"
             if calls and not drawn.mixes:
