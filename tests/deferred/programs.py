@@ -40,6 +40,11 @@ def _neuron(draw: random.Random, **kwargs: Any) -> Any:
     return draw.choice(made)()
 
 
+def like(x: Tensor, *shape: int) -> Tensor:
+    """Return zeros that are there, not noted as a method of ``x`` would be, to be written to."""
+    return torch.zeros(shape, dtype=x.dtype, device=x.device)
+
+
 class Program(nn.Module):
     """Runs a random list of statements at each step, on variables of (batch, features).
 
@@ -258,7 +263,7 @@ class Program(nn.Module):
 
         def step(v: dict[str, Any], t: int) -> None:
             if t == 0:
-                v["out"] = v["x"].new_zeros(self.steps, *v["x"].shape)
+                v["out"] = like(v["x"], self.steps, *v["x"].shape)
             v["out"][t] = v[source]
             v[name] = v[source]
 
@@ -299,7 +304,7 @@ class Program(nn.Module):
                     lif.mem[:, 0] = v[source][:, 1]
                 v[name] = lif(v[source])
                 return
-            mem = v.get(f"{name} mem", v["x"].new_zeros(BATCH, FEATURES))
+            mem = v.get(f"{name} mem", like(v["x"], BATCH, FEATURES))
             if which == 0:
                 mem += 0.1 * v[source]
             else:
@@ -314,7 +319,7 @@ class Program(nn.Module):
 
         def step(v: dict[str, Any], t: int) -> None:
             if t == 0:
-                v[f"{name} all"] = v["x"].new_zeros(self.steps + 1, *v["x"].shape)
+                v[f"{name} all"] = like(v["x"], self.steps + 1, *v["x"].shape)
             memory = v[f"{name} all"]
             value = v[source].detach() if which < 4 else v[source]
             if which == 0:
