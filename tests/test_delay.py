@@ -336,6 +336,14 @@ def test_what_cannot_pass(x: Any, error: type[Exception], message: str) -> None:
         snn.SynapticDelay(K, channels=3)(x)
 
 
+def test_weights_take_the_dtype_of_their_input() -> None:
+    layer = by_synapses("linear")
+    out = layer(torch.ones(2, CHANNELS, dtype=torch.float64))
+    assert out.dtype == torch.float64
+    layer.reset_mem()
+    torch.testing.assert_close(out, layer(torch.ones(2, CHANNELS)).double())
+
+
 def test_what_cannot_pass_synapses() -> None:
     layer = by_synapses("linear")
     with pytest.raises(ValueError, match=r"steps of shape \(batch, 3\), but got \(2, 3, 4\)"):

@@ -127,7 +127,8 @@ class SynapticDelay(StateModule):
         delays = self._delays(to_value(self, "delay", delay), channels, synapses)
         inside = delays.is_meta or bool(((delays >= 0) & (delays <= max_delay)).all())
         if not inside:
-            expect(False, self, f"`delay` from 0 to max_delay={max_delay}", delays.tolist())
+            got = delays.tolist() if delays.dim() < 2 else f"{delays.min():g} to {delays.max():g}"
+            expect(False, self, f"`delay` from 0 to max_delay={max_delay}", got)
         self.max_delay, self.kernel, self.init_hidden = max_delay, kernel, init_hidden
         self.synapses, self.channels = synapses, None
         if delays.dim():
@@ -250,7 +251,8 @@ class SynapticDelay(StateModule):
     def _by_synapses(self, known: Tensor, delay: Tensor, layer: nn.Linear) -> Tensor:
         """Return the sums of what was sent, each at its weight and delay: a convolution."""
         weight = (in_dtype(layer.weight, delay.dtype) * self._taps(delay)).flip(0)
-        arrived = F.conv1d(known.permute(1, 2, 0), weight.permute(1, 2, 0), layer.bias)
+        bias = None if layer.bias is None else in_dtype(layer.bias, delay.dtype)
+        arrived = F.conv1d(known.permute(1, 2, 0), weight.permute(1, 2, 0), bias)
         return arrived.permute(2, 0, 1)
 
     def _taps(self, delay: Tensor) -> Tensor:

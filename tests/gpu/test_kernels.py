@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 import snntorch as snn
 from snntorch import utils
-from snntorch._kernels.traced.operations import ROUNDED
 from snntorch._unroll import bits
 from tests.unroll.test_traced import (
     CASES,
@@ -20,11 +19,10 @@ from tests.unroll.test_traced import (
     STEPS,
     assert_gradients,
     assert_same,
+    check_operation,
     loop,
     made,
-    of,
     unrolled,
-    values,
 )
 from tests.unroll.test_unroll import (
     gradients,
@@ -51,19 +49,7 @@ def test_a_step_of_any_class(name: str, dtype: torch.dtype, stepped_calls: list[
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, *HALVES], ids=str)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_operation(name: str, dtype: torch.dtype, stepped_calls: list[Any]) -> None:  # noqa: F811
-    x, other = (one.to("cuda") for one in values(dtype))
-    neuron = of(OPERATIONS[name])(threshold=float("inf"), reset_mechanism="none")
-    neuron = neuron.to("cuda", dtype)
-    (want,) = loop(neuron, x[None], other, torch.zeros_like(x))[2:3]
-    stepped_calls.clear()
-    (got,) = unrolled(neuron, x[None], other, torch.zeros_like(x))[2:3]
-    assert not stepped_calls
-    if OPERATIONS[name] in ROUNDED:
-        eps = 8 * torch.finfo(dtype).eps
-        torch.testing.assert_close(got, want, rtol=eps, atol=eps, equal_nan=True)
-    else:
-        assert torch.equal(got.nan_to_num(7e7), want.nan_to_num(7e7))
-        assert torch.equal(got.isnan(), want.isnan())
+    check_operation(name, dtype, "cuda", stepped_calls)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES], ids=str)

@@ -409,22 +409,32 @@ OPERATIONS = {str(op): op for op in (*EXACT, *ROUNDED)} | {
 }
 
 
-@dtypes
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_each_operation(name: str, dtype: torch.dtype, stepped_calls: list[Any]) -> None:  # noqa: F811
-    x, other = values(dtype)
+def check_operation(
+    name: str,
+    dtype: torch.dtype,
+    device: str,
+    stepped: list[Any],
+) -> None:
+    """Compare an operation with itself in a loop, and see that no step was run."""
+    x, other = (one.to(device) for one in values(dtype))
     neuron = of(OPERATIONS[name])(threshold=float("inf"), reset_mechanism="none")
-    neuron = neuron.to(dtype)
+    neuron = neuron.to(device, dtype)
     (want,) = loop(neuron, x[None], other, torch.zeros_like(x))[2:3]
-    stepped_calls.clear()
+    stepped.clear()
     (got,) = unrolled(neuron, x[None], other, torch.zeros_like(x))[2:3]
-    assert not stepped_calls
+    assert not stepped
     if OPERATIONS[name] in ROUNDED:
         eps = 8 * torch.finfo(dtype).eps
         torch.testing.assert_close(got, want, rtol=eps, atol=eps, equal_nan=True)
     else:
         assert torch.equal(got.nan_to_num(7e7), want.nan_to_num(7e7))
         assert torch.equal(got.isnan(), want.isnan())
+
+
+@dtypes
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_operation(name: str, dtype: torch.dtype, stepped_calls: list[Any]) -> None:  # noqa: F811
+    check_operation(name, dtype, "cpu", stepped_calls)
 
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
