@@ -3,8 +3,10 @@
 A unit of work is a training step: forward, backward and Adam. Rounds of all contenders are
 interleaved, each coming first in turn, so that a machine whose speed drifts slows all alike. In
 its turn each works three times, as the first time finds the caches full of another one's data,
-and the median counts. Outputs are compared first, in float64: products of all steps may be rounded
-otherwise than those of one, and a spike more or less is a large difference.
+and the median counts. Behind the quartiles stands the ratio of the means of all times: what comes
+now and then, such as Python's search for garbage, is in the means only. Outputs are compared first,
+in float64: products of all steps may be rounded otherwise than those of one, and a spike more or
+less is a large difference.
 
     python benchmarks/any_net.py [--only "W2c;small"] [--rounds 9] [--released PYTHON]
     python benchmarks/any_net.py --device cuda
@@ -246,18 +248,23 @@ def compare(name: str, rounds: int, released: str | None, device: str) -> str:
     for run in runs:
         for _ in range(6):
             run()
-    times = []
+    times: list[list[list[float]]] = []
     for first in range(rounds):  # each comes first in turn
         order = [(first + place) % len(runs) for place in range(len(runs))]
-        took = {place: statistics.median(runs[place]() for _ in range(3)) for place in order}
+        took = {place: [runs[place]() for _ in range(3)] for place in order}
         times.append([took[place] for place in range(len(runs))])
     for run in runs:
         if isinstance(run, Elsewhere):
             run.close()
-    row = f"{name:12} {1e3 * statistics.median(t[0] for t in times):8.1f} ms"
+    medians = [[*map(statistics.median, turn)] for turn in times]
+    means = [
+        statistics.mean(took for turn in times for took in turn[place])
+        for place in range(len(runs))
+    ]
+    row = f"{name:12} {1e3 * statistics.median(turn[0] for turn in medians):8.1f} ms"
     for place in range(1, len(runs)):
-        low, middle, high = statistics.quantiles([t[place] / t[0] for t in times], n=4)
-        row += f"   {middle:5.2f} ({low:.2f} ... {high:.2f})"
+        low, middle, high = statistics.quantiles([turn[place] / turn[0] for turn in medians], n=4)
+        row += f"   {middle:5.2f} ({low:.2f} ... {high:.2f}) {means[place] / means[0]:5.2f}"
     return row
 
 
@@ -273,8 +280,8 @@ def main() -> None:
         serve(args.serve)
         return
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    released = "   released loop" if args.released else ""
-    print(f"{'net':12} {'fused':>11}   this loop, quartiles{released}")
+    released = "      released loop" if args.released else ""
+    print(f"{'net':12} {'fused':>11}   this loop, quartiles, of means{released}")
     for name in WORKLOADS:
         if name in args.only.split(";"):
             print(compare(name, args.rounds, args.released, args.device), flush=True)

@@ -153,9 +153,9 @@ no_torch_function = torch._C.DisableTorchFunction
 
 def autocasts() -> tuple[tuple[str, torch.dtype, bool], ...]:
     """Return on which devices autocast is active: their types, its dtype, whether it caches."""
-    cpu, cuda = torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
-    if not (cpu or cuda):  # asked at each operation
+    if not torch._C._is_any_autocast_enabled():  # asked at each operation
         return ()
+    cpu, cuda = torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
     cached, active = torch.is_autocast_cache_enabled(), ("cpu",) * cpu + ("cuda",) * cuda
     return tuple([(device, torch.get_autocast_dtype(device), cached) for device in active])
 

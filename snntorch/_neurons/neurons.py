@@ -285,11 +285,11 @@ class SpikingNeuron(Transition):
         noted = recorder()
         if noted is not None:
             spk, states = noted.neuron_step(self, input_, given)
-            kept = states
+            self._store(states)
         else:
             spk, states, kept = self._stepped(input_, given)
-        if self.init_hidden or not surrogate.on_ipu():  # where a model's buffers have to stay
-            self._store(kept)
+            if self.init_hidden or not surrogate.on_ipu():  # where a model's buffers have to stay
+                self._store(kept)
         if self.init_hidden and not self.output:
             return spk
         if self.adapts:

@@ -157,6 +157,7 @@ class Chain(Column):
         start: The states to start from.
         facts: What the neuron was while the steps were noted, see `facts_of`.
         names: Names of the outputs: the spikes, and the states.
+        states: Where among these each state is.
         newest: The states that the last step left.
         pattern: By what the input of the latest step is known again, see `repeats`.
         metas: What is known of the outputs of a step.
@@ -168,6 +169,7 @@ class Chain(Column):
         super().__init__(mode)
         self.neuron, self.start, self.facts = neuron, start, facts
         self.names = tuple(dict.fromkeys(("spk", *neuron.state_names)))
+        self.states = [self.names.index(name) for name in neuron.state_names]
         self.newest: list[Slot] = []
         self.pattern: Any = None
         self.metas: tuple[Meta, ...] = ()

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from snntorch._unroll.deferred.columns import Column
     from snntorch._unroll.deferred.recorder import Recorder
 
-_EMPTY = torch.empty(0)
 #: The output of a slot whose value nobody computed here.
 FOREIGN = -1
 
@@ -76,17 +75,18 @@ class View(NamedTuple):
 class Deferred(Tensor):
     """A tensor that is not computed yet. What asks for its value gets it."""
 
+    __slots__ = ("origin", "recorder", "slot", "views")
     slot: Slot
     recorder: Recorder
     #: What it is a view of, and the views of it: they share memory.
-    origin: View | None = None
-    views: list[weakref.ref[Deferred]] | None = None
+    origin: View | None
+    views: list[weakref.ref[Deferred]] | None
 
     @staticmethod
     def of(slot: Slot, recorder: Recorder) -> Deferred:
         """Return a placeholder for a slot."""
-        made: Deferred = Tensor._make_subclass(Deferred, _EMPTY)  # noqa: SLF001
-        made.slot, made.recorder = slot, recorder
+        made = Deferred()
+        made.slot, made.recorder, made.origin, made.views = slot, recorder, None, None
         return made
 
     @classmethod

@@ -41,6 +41,7 @@ from snntorch._unroll.deferred.columns import (
 )
 from snntorch._unroll.deferred.facts import are_same, facts_of
 from snntorch._unroll.deferred.functions import HEAVY, anew, can_wait, writes, written
+from snntorch._unroll.deferred.garbage import PUT_OFF
 from snntorch._unroll.deferred.late import Late
 from snntorch._unroll.deferred.notes import Notes
 from snntorch._unroll.deferred.outputs import outputs_of
@@ -87,6 +88,7 @@ class Recorder(TorchFunctionMode):
         self._notes = can_note()
         if self._notes:
             RECORDERS[get_ident()] = self
+            PUT_OFF.begin()
             super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -98,6 +100,13 @@ class Recorder(TorchFunctionMode):
         if isinstance(error, KeyboardInterrupt):
             # it may have come amid a note, and who stops a program waits for no results
             self._noted, self._late = Notes(), Late()
+        try:
+            self._finish()
+        finally:
+            PUT_OFF.end()
+
+    def _finish(self) -> None:
+        """Run what still waits, and leave values behind."""
         try:
             self.flush()
         finally:
@@ -357,26 +366,25 @@ class Recorder(TorchFunctionMode):
         self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Note one step; returns its spikes and the states that it leaves."""
-        with no_torch_function():
-            last = self._noted.last.after if self._noted.last is not None else None
-            operands: list[Operand] = []
-            if (
-                type(last) is Chain
-                and last.neuron is neuron
-                and not self._late
-                and are_again((input_,), last.pattern, operands)
-                and goes_on(last, given)
-            ):
-                chain = last
-            else:
+        last = self._noted.last.after if self._noted.last is not None else None
+        operands: list[Operand] = []
+        if (
+            type(last) is Chain
+            and last.neuron is neuron
+            and not self._late
+            and are_again((input_,), last.pattern, operands)
+            and goes_on(last, given)
+        ):
+            chain = last
+        else:
+            with no_torch_function():
                 chain, operands = self._chain(neuron, input_, given)
-            slots = self._noted.add(chain, operands, chain.metas)
-            outs = dict(zip(chain.names, [Deferred.of(slot, self) for slot in slots], strict=True))
-            new = tuple([outs[name] for name in neuron.state_names])
-            chain.newest = [state.slot for state in new]
+        slots = self._noted.add(chain, operands, chain.metas)
+        outs = [Deferred.of(slot, self) for slot in slots]
+        chain.newest = [slots[place] for place in chain.states]
         if self.chunk is not None and len(chain.nodes) >= self.chunk:
             self.flush()
-        return outs["spk"], new
+        return outs[0], tuple([outs[place] for place in chain.states])
 
     def _chain(
         self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
