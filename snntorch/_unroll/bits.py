@@ -21,8 +21,6 @@ _INTEGERS = {
 }
 #: Numbers looked at together, few enough to stay in a core's cache: whole bytes of bits.
 _GRAIN = 1 << 15
-#: Layouts in which a tensor's numbers follow each other without gaps.
-_LAYOUTS = (torch.contiguous_format, torch.channels_last, torch.channels_last_3d)
 
 
 class Bits(NamedTuple):
@@ -62,7 +60,7 @@ def to_bits(tensor: Tensor) -> Bits | None:
         or tensor.layout is not torch.strided
         or not tensor.is_floating_point()
         or tensor.is_neg()
-        or not any(_lies(tensor, layout) for layout in _LAYOUTS)
+        or not _is_dense(tensor)
     ):
         return None
     row = tensor.detach().as_strided((tensor.numel(),), (1,)).view(_INTEGERS[tensor.itemsize][0])
@@ -120,6 +118,11 @@ def _places(like: Tensor) -> Tensor:
     return torch.arange(8, dtype=torch.uint8, device=like.device)
 
 
-def _lies(tensor: Tensor, layout: torch.memory_format) -> bool:
-    dims = {torch.channels_last: 4, torch.channels_last_3d: 5}.get(layout, tensor.dim())
-    return tensor.dim() == dims and tensor.is_contiguous(memory_format=layout)
+def _is_dense(tensor: Tensor) -> bool:
+    """Return whether the numbers of a tensor follow each other without gaps, in whatever order."""
+    size = 1
+    for stride, length in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if length != 1 and stride != size:
+            return False
+        size *= length
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from snntorch._layers.graded_spikes import GradedSpikes
+from snntorch._unroll.layout import channels_last
 
 #: Layers that treat every entry, or every vector along the last dimension, alone.
 POINTWISE: tuple[type[nn.Module], ...] = (
@@ -124,5 +125,6 @@ def fold(module: nn.Module, rows: Tensor) -> Tensor | None:
         first = module.dim % row.dim()
     if first == 0:
         return None
-    flat: Tensor = module(rows.flatten(0, 1))
+    samples = rows.flatten(0, 1)
+    flat: Tensor = module(channels_last(samples) if type(module) is nn.Conv2d else samples)
     return flat.reshape(steps, len(row), *flat.shape[1:])

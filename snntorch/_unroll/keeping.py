@@ -13,7 +13,7 @@ from snntorch._torch import hooks_what_is_saved, is_traced, is_transformed, memo
 from snntorch._unroll.bits import to_bits
 
 #: Tensors below this many bytes are kept as they are.
-LEAST = 32 << 20
+LEAST = 16 << 20
 
 #: Returns what to keep instead of a tensor, with a ``tensor()`` that gives it again, or None.
 Find = Callable[[Tensor], Any]

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._checks import expect, expect_count, expect_flag, expect_module, expect_truth
+from snntorch._checks import expect, expect_count, expect_flag, expect_truth
 from snntorch._layers.delay import SynapticDelay
+from snntorch._neurons._deferral import can_note
 from snntorch._neurons._states import StateModule
 from snntorch._neurons._unroll import (
     Sequence,
@@ -21,14 +22,16 @@ from snntorch._neurons._unroll import (
     unroll_neuron,
 )
 from snntorch._neurons.neurons import SpikingNeuron
-from snntorch._torch import copy_of, is_hooked, places_of, talks, tree_map
+from snntorch._torch import copy_of, is_hooked, talks, tree_map
 from snntorch._units import with_unit
 from snntorch._unroll.deferred.fuse import Fused
-from snntorch._unroll.deferred.recorder import Recorder, can_note
+from snntorch._unroll.deferred.recorder import Recorder
 from snntorch._unroll.deferred.trial import Trial
-from snntorch._unroll.folding import fold, is_random, why_not
+from snntorch._unroll.folding import fold, is_random
 from snntorch._unroll.keeping import Counter
+from snntorch._unroll.layout import arranged, plain, steps_at_once
 from snntorch._unroll.recompute import Keeper
+from snntorch._unroll.stages import Stage, note_of, stages_of
 
 __all__ = ["Plan", "Stage", "plan", "unroll"]
 
@@ -39,24 +42,6 @@ _NO_BATCH = "its steps do not begin with a batch, or have too few dimensions"
 
 #: What is done with a stage, and how many bytes it keeps for the backward pass.
 Told = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One module of a plan: it runs through all of time before the next one does.
-
-    Attributes:
-        kind: ``"fold"``: all time steps as one batch; ``"neuron"`` and ``"delay"``: by its
-            ``unroll``; ``"loop"``: one time step after the other.
-        name: Name of the module in the net.
-        module: The module.
-        reason: Why it is stepped, if it is.
-    """
-
-    kind: str
-    name: str
-    module: nn.Module
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,9 +116,9 @@ def plan(
     if isinstance(fused, Fused):
         return Plan(type(net).__name__, (Stage("loop", "", net),), (_told(fused, x),))
     expect_flag("plan", "recompute", recompute)
-    stages = _stages("plan", net)
+    stages = stages_of("plan", net)
     if x is None:
-        return Plan(type(net).__name__, stages, tuple(map(_note, stages)))
+        return Plan(type(net).__name__, stages, tuple(map(note_of, stages)))
     notes, kept = zip(*_watched(net, x, num_steps, recompute), strict=True)
     return Plan(type(net).__name__, stages, notes, kept)
 
@@ -158,61 +143,8 @@ def _watched(net: nn.Module, x: Tensor, num_steps: int | None, recompute: bool) 
     notes: list[Told] = []
     twin, sequence = copy_of(net), to_sequence("plan", x, num_steps)
     with torch.random.fork_rng():
-        _play(_stages("plan", twin), sequence, recompute=recompute, notes=notes)
+        _play(stages_of("plan", twin), sequence, recompute=recompute, notes=notes)
     return notes
-
-
-def _stages(owner: str, net: nn.Module) -> tuple[Stage, ...]:
-    expect_module(owner, "net", net)
-    layers = list(_layers("", net))
-    shared = _shared(layers)
-    if shared is not None:
-        return (Stage("loop", "", net, f"{shared} is used at several places"),)
-    return tuple(_stage(name, layer) for name, layer in layers)
-
-
-def _stage(name: str, module: nn.Module) -> Stage:
-    if isinstance(module, SpikingNeuron):
-        whole = "it takes a whole sequence in one call, and no single step"
-        return Stage("neuron" if module.state_names else "loop", name, module, whole)
-    hooked = is_hooked(module)
-    if type(module) is SynapticDelay and module.init_hidden and not hooked:
-        return Stage("delay", name, module)
-    reason = "it has hooks, which see each step" if hooked else why_not(module)
-    return Stage("fold", name, module) if reason is None else Stage("loop", name, module, reason)
-
-
-def _note(stage: Stage) -> str:
-    if isinstance(stage.module, SpikingNeuron) and stage.kind == "neuron":
-        return describe(stage.module)
-    if stage.kind == "loop":
-        return f"step by step: {stage.reason}"
-    if stage.kind == "delay":
-        return "all time steps shifted at once"
-    random = ", random numbers drawn for all at once" if is_random(stage.module) else ""
-    return f"all time steps as one batch{random}"
-
-
-def _layers(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the layers of plain nn.Sequential, however nested, in order."""
-    if type(module).forward is not nn.Sequential.forward or is_hooked(module):
-        yield name, module
-        return
-    for child_name, child in places_of(module).items():
-        assert child is not None
-        yield from _layers(f"{name}.{child_name}" if name else child_name, child)
-
-
-def _shared(layers: list[tuple[str, nn.Module]]) -> str | None:
-    """Return the class of a part that several layers with a memory share, if there is one.
-
-    Its states pass from place to place within a time step, so the order matters.
-    """
-    places: dict[nn.Module, int] = {}
-    for _, layer in layers:
-        for part in set(layer.modules()) if why_not(layer) else ():
-            places[part] = places.get(part, 0) + 1
-    return next((type(part).__name__ for part, count in places.items() if count > 1), None)
 
 
 def unroll(
@@ -263,9 +195,9 @@ def unroll(
             ``truncate`` is set without ``chunk``.
 
     Note:
-        Sums of a matrix product may be rounded otherwise in a larger batch, by some units in
-        the last place. Dropout draws its masks for all steps at once: the same distribution,
-        other numbers than a loop with the same seed.
+        Sums of a matrix product may be rounded otherwise in a larger batch, and those of a
+        convolution in another order, by some units in the last place. Dropout draws its masks for
+        all steps at once: the same distribution, other numbers than a loop with the same seed.
 
     Examples:
         >>> import torch, snntorch as snn
@@ -280,7 +212,7 @@ def unroll(
         >>> snn.unroll(net, torch.rand(3, 4), num_steps=25, record="spk").shape
         torch.Size([25, 3, 2])
     """
-    stages = _stages("unroll", net)
+    stages = stages_of("unroll", net)
     sequence = to_sequence("unroll", x, num_steps)
     if chunk is not None:
         expect_count("unroll", "chunk", chunk)
@@ -316,20 +248,38 @@ def _play(
             neuron.reset_mem()  # what it left is not this sequence's
     while stages and sequence.is_constant() and stages[0].kind == "fold":
         module = stages[0].module
-        same = None if is_random(module) else fold(module, sequence.rows)
+        same = None if is_random(module) else fold(module, arranged(module, sequence.rows))
         if same is None:
             break
         # a constant input stays constant: once is enough
         if notes is not None:
             notes.append(("once, as its input is the same at all times", 0))
         sequence, stages = Sequence(same, sequence.steps), stages[1:]
+    return _in_chunks(stages, sequence, record, chunk, truncate, recompute, notes)
+
+
+def _in_chunks(
+    stages: tuple[Stage, ...],
+    sequence: Sequence,
+    record: str | tuple[str, ...] | None,
+    chunk: int | None,
+    truncate: bool,
+    recompute: bool,
+    notes: list[Told] | None,
+) -> Any:
+    """Run all stages on some time steps after the other."""
     parts: list[Any] = []
+    told: list[list[Told]] = []
     for part in _chunks(sequence, chunk):
         if parts and truncate:
             for part_of_net in (part for stage in stages for part in stage.module.modules()):
                 if isinstance(part_of_net, StateModule):
                     part_of_net.detach_mem()
-        parts.append(_run(stages, part, record, recompute, notes))
+        told.append([])
+        here = told[-1] if notes is not None else None
+        parts.append(_run(stages, part, record, recompute, here))
+    if notes is not None:
+        notes += [(same[0][0], sum(size for _, size in same)) for same in zip(*told, strict=True)]
     return parts[0] if len(parts) == 1 else tree_map(lambda *row: torch.cat(row), *parts)
 
 
@@ -350,9 +300,11 @@ def _chunks(x: Sequence, size: int | None) -> Iterator[Sequence]:
     if size is None or size >= x.steps:
         yield x  # uncut: the backward pass through a cut would copy
         return
-    for start in range(0, x.steps, size):
-        stop = min(start + size, x.steps)
-        yield Sequence(x.rows if x.is_constant() else x.rows[start:stop], stop - start)
+    # a cut for each would add up zeros in the backward pass
+    rows = None if x.is_constant() else torch.split(x.rows, size)
+    for place, start in enumerate(range(0, x.steps, size)):
+        steps = min(size, x.steps - start)
+        yield Sequence(x.rows if rows is None else rows[place], steps)
 
 
 def _run(
@@ -376,6 +328,14 @@ def _run(
         before = count.bytes if count is not None else 0
         if place and stage.kind != "loop":
             _expect_tensor_between(stages[place - 1], stage, value)
+        if isinstance(value, Tensor) and stage.kind != "neuron":
+            value = arranged(stage.module, value)
+        # memory of the system goes back to it at once, as one wants who has things recomputed
+        if isinstance(value, Tensor) and stage.kind == "fold" and not recompute:
+            chunk = steps_at_once(stage.module, value)
+            if chunk < x.steps:
+                rest, left = stages[place:], Sequence(value, x.steps)
+                return _in_chunks(rest, left, record, chunk, False, recompute, notes)
         if isinstance(value, Tensor) and stage.kind == "neuron":
             assert isinstance(stage.module, SpikingNeuron)
             asked = record if stage is stages[-1] else None
@@ -386,13 +346,13 @@ def _run(
         elif isinstance(value, Tensor) and stage.kind == "delay":
             assert isinstance(stage.module, SynapticDelay)
             with keeper.around(stage.module, value):
-                out, note = stage.module.unroll(value), _note(stage)
+                out, note = stage.module.unroll(value), note_of(stage)
         elif isinstance(value, Tensor) and stage.kind == "fold":
             with keeper.around(stage.module, value, folds=True):
                 out = fold(stage.module, value)
-            note = _note(stage) if out is not None else f"step by step: {_NO_BATCH}"
+            note = note_of(stage) if out is not None else f"step by step: {_NO_BATCH}"
         else:
-            note = _note(stage)
+            note = note_of(stage)
         if out is None and _is_deferred(stage):
             with Recorder() as noted:
                 out = _stepped(stage.module, value, x.steps)
@@ -403,7 +363,7 @@ def _run(
         value = _stepped(stage.module, value, x.steps) if out is None else out
         if notes is not None and count is not None:
             notes.append((note, count.bytes - before))
-    return value
+    return tree_map(lambda one: plain(one) if isinstance(one, Tensor) else one, value)
 
 
 def _is_deferred(stage: Stage) -> bool:

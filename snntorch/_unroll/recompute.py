@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from snntorch._checks import expect
 from snntorch._torch import memory_of
 from snntorch._unroll.bits import Bits, to_bits
-from snntorch._unroll.deferred.arguments import mode_now
-from snntorch._unroll.deferred.running import within
+from snntorch._unroll.deferred.modes import mode_now, within
 from snntorch._unroll.folding import fold, is_random
 from snntorch._unroll.keeping import LEAST, Counter, is_mine, keeping
+from snntorch._unroll.layout import arranged
 
 
 class Again(NamedTuple):
@@ -93,7 +93,7 @@ class Chain:
                 if place:
                     layer = self._layers[place - 1]
                     self._expect_unchanged(layer, place)
-                    again = fold(layer, value)
+                    again = fold(layer, arranged(layer, value))
                     assert again is not None
                     value = again
                 if place in self._wanted:

@@ -354,6 +354,22 @@ class Program(nn.Module):
 
         return step
 
+    def do_watch(self, draw: random.Random) -> Step:
+        source, at, which = draw.choice(self.names), draw.randrange(self.steps), draw.randrange(4)
+        name = self.new(f"{source}, watched in another mode {which} at {at}")
+        mode = (torch.no_grad, torch.inference_mode, torch.enable_grad, torch.no_grad)[which]
+
+        def step(v: dict[str, Any], t: int) -> None:
+            v[name] = v[source] * 1
+            if t == at:
+                with mode():
+                    v[source].sum().item()
+                    if which == 3:
+                        v[name] += 0.5
+                        v[name][0].mul_(2)
+
+        return step
+
     def do_own_neuron(self, draw: random.Random) -> Step:
         source, spike = draw.choice(self.names), surrogate.atan()
         name = self.new(f"neuron of one's own({source})")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from snntorch._torch import tree_map
@@ -41,13 +44,26 @@ def own_memory(target: Deferred) -> None:
     while root.origin is not None and type(root.origin.base) is Deferred:
         root = root.origin.base
     if root.origin is not None:  # a row of a tensor that is there
-        root.slot = known(root.origin.func(*root.origin.args))
+        with with_graph(root):
+            root.slot = known(root.origin.func(*root.origin.args))
     elif root.slot.out != FOREIGN:
-        root.slot = known(value_of(root).clone())
+        with with_graph(root):
+            root.slot = known(value_of(root).clone())
     waiting = [root]
     while waiting:
         for view in living(waiting.pop().views):
             assert view.origin is not None
-            made = view.origin.func(*tree_map(value_of, view.origin.args), **view.origin.kwargs)
+            with with_graph(view):
+                made = view.origin.func(*tree_map(value_of, view.origin.args), **view.origin.kwargs)
             view.slot = known(made)
             waiting.append(view)
+
+
+@contextmanager
+def with_graph(one: Deferred) -> Iterator[None]:
+    """Give a placeholder the graph that it has, in whatever mode the program writes to it."""
+    if not one.requires_grad:
+        yield
+        return
+    with torch.inference_mode(False), torch.enable_grad():
+        yield

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snntorch._torch import autocasts, tree_map
-from snntorch._unroll.deferred.columns import OPERAND, UNKNOWN, Mode, Operand
+from snntorch._torch import tree_map
+from snntorch._unroll.deferred.columns import OPERAND, UNKNOWN, Operand
 from snntorch._unroll.deferred.placeholder import Deferred, Meta, Slot
 
 #: What can be compared by its value.
@@ -61,10 +61,6 @@ def identity_of(one: Operand, by_id: bool) -> Any:
     if by_id or type(one) is nn.Parameter:
         return id(one)
     return one.shape, one.dtype, one.device, one.requires_grad  # type: ignore[union-attr]
-
-
-def mode_now() -> Mode:
-    return Mode(torch.is_grad_enabled(), torch.is_inference_mode_enabled(), autocasts())
 
 
 def flat(tree: Any) -> list[Any]:

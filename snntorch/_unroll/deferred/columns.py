@@ -11,20 +11,14 @@ from torch import Tensor
 
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._unroll.deferred.facts import Fact
+from snntorch._unroll.deferred.modes import Mode, within
 from snntorch._unroll.deferred.placeholder import Meta, Slot
+from snntorch._unroll.layout import fitting
 
 #: What an operation takes: what is there, or what will be.
 Operand = Tensor | Slot
 #: In the form of arguments: a tensor, and what cannot be compared.
 OPERAND, UNKNOWN = object(), object()
-
-
-class Mode(NamedTuple):
-    """What torch is in while an operation is noted: it is run in the same."""
-
-    grad: bool
-    inference: bool
-    autocast: tuple[tuple[str, torch.dtype, bool], ...]
 
 
 class Node:
@@ -63,6 +57,8 @@ class Column:
         #: Of each output the rows in one tensor, or the same for all of them.
         self.buffers: list[Tensor] = []
         self.shared = False
+        #: Whether the rows may have another order in memory than the program's would.
+        self.turned = False
         self._rows: dict[int, Sequence[Tensor]] = {}
         self._asked: set[int] = set()
 
@@ -71,16 +67,24 @@ class Column:
         return [operand for node in self.nodes for operand in node.operands]
 
     def row(self, out: int, index: int) -> Tensor:
-        """Return one value of what has run."""
-        if self.shared:
-            return self.buffers[out]
-        if out not in self._rows:
-            if out not in self._asked:  # it may stay the only one, such as a last state
-                self._asked.add(out)
-                return self.buffers[out][index]
-            # one unbind: each select would write a zero tensor in the backward pass
-            self._rows[out] = self.buffers[out].unbind(0)
-        return self._rows[out][index]
+        """Return one value of what has run, whoever asks: it may be used with its graph later."""
+        with within(self.mode):
+            buffer = self.buffer(out)
+            if self.shared:
+                return buffer
+            if out not in self._rows:
+                if out not in self._asked:  # it may stay the only one, such as a last state
+                    self._asked.add(out)
+                    return buffer[index]
+                # one unbind: each select would write a zero tensor in the backward pass
+                self._rows[out] = buffer.unbind(0)
+            return self._rows[out][index]
+
+    def buffer(self, out: int, any_order: bool = False) -> Tensor:
+        """Return all rows, in whatever order in memory or as the program would have them."""
+        if self.turned and not any_order:
+            self.buffers[out] = self.buffers[out].contiguous()
+        return self.buffers[out]
 
     def finish(self, buffers: list[Tensor], shared: bool = False) -> None:
         """Keep what was computed, and let go of what it was computed from."""
@@ -123,13 +127,20 @@ class Operation(Column):
         spec: How its arguments are made of operands and constants.
         alone: Whether each call has to be one of its own.
         gives: What a call gives.
+        same: Whether each call takes the same, so that one is enough.
         pattern: By what the arguments of the latest call are known again, see `repeats`.
+        most: How many calls to run at once, as what they give is large; None for all.
     """
 
-    def __init__(self, func: Any, spec: Any, mode: Mode, alone: bool, gives: Outputs) -> None:
+    def __init__(
+        self, func: Any, spec: Any, mode: Mode, alone: bool, gives: Outputs, same: bool
+    ) -> None:
         super().__init__(mode)
         self.func, self.spec, self.alone, self.gives = func, spec, alone, gives
         self.pattern: Any = None
+        meta = gives.metas[0]
+        large = func is torch.conv2d and not same and meta.device.type == "cpu"
+        self.most = fitting(meta.shape.numel() * meta.dtype.itemsize) if large else None
 
     def forget(self) -> None:
         """Let go of all but the results."""

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from snntorch._checks import expect, expect_count, expect_module
-from snntorch._torch import talks, tree_map
-from snntorch._unroll.deferred.recorder import Recorder, can_note
+from snntorch._neurons._deferral import can_note
+from snntorch._torch import talks, tree_map, watch_functions
+from snntorch._unroll.deferred.custom import watch
+from snntorch._unroll.deferred.recorder import Recorder
 from snntorch._unroll.deferred.report import Report
 from snntorch._unroll.deferred.trial import Call, Trial, likeness
 
@@ -146,3 +148,6 @@ def deferred(*, chunk: int | None = None) -> Recorder:
     if chunk is not None:
         expect_count("deferred", "chunk", chunk)
     return Recorder(chunk)
+
+
+watch_functions(watch)

@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from snntorch._torch import memory_of
-from snntorch._unroll.deferred.arguments import mode_now, taken
-from snntorch._unroll.deferred.columns import Mode, Operand
+from snntorch._unroll.deferred.arguments import taken
+from snntorch._unroll.deferred.columns import Operand
+from snntorch._unroll.deferred.modes import Mode, mode_now, within
 from snntorch._unroll.deferred.placeholder import Deferred, Slot
-from snntorch._unroll.deferred.running import within
 
 
 class Late:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from snntorch._torch import memory_of, no_torch_function
-from snntorch._unroll.deferred.columns import Column, Node, Operand
+from snntorch._unroll.deferred.columns import Column, Node, Operand, Rows
 from snntorch._unroll.deferred.placeholder import Meta, Slot
 
 
@@ -20,12 +20,15 @@ class Notes:
         columns: In the order in which they began.
         last: That of the latest operation.
         updated: Running statistics that will change, by id, and by what they are told of.
+        full: Whether to run all of it before another step is noted.
     """
 
     def __init__(self) -> None:
         self.columns: list[Column] = []
         self.last: Column | None = None
         self.updated: dict[int, Any] = {}
+        self.full = False
+        self._first: Column | None = None
         self._by_key: dict[Any, Column] = {}
         self._held: dict[int, Tensor] = {}
         self._memory: set[int] = set()
@@ -39,7 +42,13 @@ class Notes:
         """Take a new column, and what all of its operations read."""
         self.columns.append(column)
         self._by_key[key] = column
+        if self._first is None and type(column) is not Rows:
+            self._first = column
         self.hold(reads)
+
+    def begins_anew(self, column: Column) -> bool:
+        """Return whether a step begins with an operation, and what was noted has to run first."""
+        return self.full and column is self._first
 
     def add(self, column: Column, operands: list[Operand], metas: tuple[Meta, ...]) -> list[Slot]:
         """Add an operation to a column; returns the slots of what it gives."""

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from snntorch._torch import tree_map
 from snntorch._unroll.deferred.arguments import flat, meta_of
-from snntorch._unroll.deferred.columns import Mode, Operand, Outputs
+from snntorch._unroll.deferred.columns import Operand, Outputs
 from snntorch._unroll.deferred.functions import DROPOUTS
+from snntorch._unroll.deferred.modes import Mode
 from snntorch._unroll.deferred.placeholder import Deferred, Meta
 
 #: Outputs by function, arguments and what those are: asked of torch once.

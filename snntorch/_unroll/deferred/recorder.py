@@ -9,17 +9,13 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from snntorch import surrogate
-from snntorch._neurons._deferral import RECORDERS, recorder
+from snntorch._neurons._deferral import RECORDERS, can_note
 from snntorch._neurons._states import StateModule
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import (
     apply_of,
-    is_traced,
-    is_transformed,
     no_torch_function,
     tree_map,
-    watch_functions,
 )
 from snntorch._unroll.deferred.aliases import is_alone, own_memory, share
 from snntorch._unroll.deferred.arguments import (
@@ -27,7 +23,6 @@ from snntorch._unroll.deferred.arguments import (
     form_of,
     identity_of,
     is_fact,
-    mode_now,
     name_of,
     taken,
     users_line,
@@ -43,6 +38,7 @@ from snntorch._unroll.deferred.facts import are_same, facts_of
 from snntorch._unroll.deferred.functions import HEAVY, anew, can_wait, writes, written
 from snntorch._unroll.deferred.garbage import PUT_OFF
 from snntorch._unroll.deferred.late import Late
+from snntorch._unroll.deferred.modes import is_mode, mode_now, within
 from snntorch._unroll.deferred.notes import Notes
 from snntorch._unroll.deferred.outputs import outputs_of
 from snntorch._unroll.deferred.placeholder import (
@@ -54,7 +50,7 @@ from snntorch._unroll.deferred.placeholder import (
     own_or_zero,
     value_of,
 )
-from snntorch._unroll.deferred.repeats import are_again, goes_on, is_mode, pattern_of
+from snntorch._unroll.deferred.repeats import are_again, goes_on, pattern_of
 from snntorch._unroll.deferred.report import Report
 from snntorch._unroll.deferred.running import run_all
 
@@ -62,11 +58,6 @@ from snntorch._unroll.deferred.running import run_all
 _COUNTED = (Tensor.__getitem__, torch.where, Tensor.where)
 #: What gives all rows of a tensor, or one of them.
 _ROWS = (Tensor.__getitem__, Tensor.unbind, Tensor.__iter__, torch.unbind)
-
-
-def can_note() -> bool:
-    """Return whether nobody notes already, nor records or transforms what is run."""
-    return recorder() is None and not (is_traced() or is_transformed())
 
 
 class Recorder(TorchFunctionMode):
@@ -157,12 +148,16 @@ class Recorder(TorchFunctionMode):
         waits = any(type(one) is Deferred for one in placed)
         if self._late or self._noted.updated:
             waits = self._look_up(func, operands, placed) or waits
-        if func in _ROWS and (waits or self._is_input(func, args)):
+        # a tensor that is there may be the input over time, of which a step is taken
+        taken_of = func is Tensor.__getitem__ and args[0].is_floating_point()
+        if func in _ROWS and (waits or taken_of):
             found = self._rows(func, args, kwargs)
             if found is not None:
                 return found
         if not waits and func not in HEAVY:
-            self._before_writing(func, written(func, placed, kwargs))
+            targets = written(func, placed, kwargs)
+            if targets and self._noted.read_any(targets):
+                self.flush(f"{name_of(func)} writes to a tensor that waiting operations read")
             return func(*args, **kwargs)
         if writes(func):
             return self._in_place(func, args, kwargs)
@@ -175,16 +170,6 @@ class Recorder(TorchFunctionMode):
             return self.now(func, args, kwargs)
         return self._note(func, spec, operands, args, kwargs)
 
-    @staticmethod
-    def _is_input(func: Any, args: Any) -> bool:
-        """Return whether a tensor that is there may be one over time, of which a step is taken."""
-        return func is Tensor.__getitem__ and args[0].is_floating_point()
-
-    def _before_writing(self, func: Any, targets: list[Any]) -> None:
-        """Run what waits, if it reads the memory that is about to be written to."""
-        if targets and self._noted.read_any(targets):
-            self.flush(f"{name_of(func)} writes to a tensor that waiting operations read")
-
     def _again(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Note what the program did here a time step ago, too; None if it is something else."""
         noted = self._noted
@@ -194,6 +179,9 @@ class Recorder(TorchFunctionMode):
         operands: list[Operand] = []
         given = (*args, *kwargs, *kwargs.values()) if kwargs else args
         if not are_again(given, column.pattern, operands, len(kwargs)) or not is_mode(column.mode):
+            return None
+        if noted.begins_anew(column):
+            self.flush()
             return None
         updates = func is torch.nn.functional.batch_norm
         if noted.updated and not updates and any(id(one) in noted.updated for one in operands):
@@ -219,7 +207,8 @@ class Recorder(TorchFunctionMode):
         key = (func, spec, mode, tuple([identity_of(one, by_id) for one in operands]), alone)
         column = self._noted.column(key)
         if column is None:
-            column = Operation(func, spec, mode, alone, gives)
+            same = not any(type(one) is Slot for one in operands)
+            column = Operation(func, spec, mode, alone, gives, same)
             self._noted.begin(column, key)
         assert isinstance(column, Operation)
         column.pattern = pattern_of((*args, *kwargs, *kwargs.values()), len(kwargs))
@@ -229,6 +218,8 @@ class Recorder(TorchFunctionMode):
     def _given(self, column: Operation, operands: list[Operand], args: Any, kwargs: Any) -> Any:
         """Add a call to a column; returns placeholders of what it gives."""
         metas, kind, is_view = column.gives
+        if column.most is not None and len(column.nodes) + 1 >= column.most:
+            self._noted.full = True
         outs = [Deferred.of(slot, self) for slot in self._noted.add(column, operands, metas)]
         if is_view:
             for base in [one for one in flat(args) if type(one) is Deferred][:1]:
@@ -252,6 +243,8 @@ class Recorder(TorchFunctionMode):
         return iter(rows) if func is Tensor.__iter__ else rows
 
     def _row(self, base: Tensor, index: int) -> Deferred:
+        if self._noted.full:
+            self.flush()  # who takes a row begins a step
         operand = taken(base)
         key = (Rows, id(operand))
         column = self._noted.column(key)
@@ -271,7 +264,9 @@ class Recorder(TorchFunctionMode):
         target, other = args[0], anew(func)
         if func is Tensor.__setitem__ and self._late.write_row(*args):
             return None
-        if other is not None and is_alone(target):
+        # a write that autograd does not see leaves the graph of what was there
+        seen = torch.is_grad_enabled() or not target.requires_grad
+        if other is not None and seen and is_alone(target):
             current = self._late.current(target)
             new = self.__torch_function__(other, (), (current, *args[1:]), kwargs)
             if type(new) is Deferred and (new.shape, new.dtype) == (target.shape, target.dtype):
@@ -335,7 +330,8 @@ class Recorder(TorchFunctionMode):
         slot = one.slot
         if slot.value is None and (slot.column is None or not slot.column.done):
             if isinstance(slot.column, Rows) and isinstance(slot.column.base, Tensor):
-                slot.value = slot.column.base[slot.index]
+                with within(slot.column.mode):  # it may be used with its graph later
+                    slot.value = slot.column.base[slot.index]
                 return slot.value
             self.flush("its value is needed")
             if slot.value is None and slot.column is not None and not slot.column.done:
@@ -367,6 +363,9 @@ class Recorder(TorchFunctionMode):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Note one step; returns its spikes and the states that it leaves."""
         last = self._noted.last.after if self._noted.last is not None else None
+        if last is not None and self._noted.begins_anew(last):
+            self.flush()
+            last = None
         operands: list[Operand] = []
         if (
             type(last) is Chain
@@ -449,20 +448,3 @@ class Recorder(TorchFunctionMode):
         if UNKNOWN in spec:
             return self.now(func, args, {})
         return self._note(func, spec, operands, args, {}, alone)
-
-
-def _watch(cls: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
-    """Note an autograd function called with placeholders, or give it their values."""
-    for one in args:
-        if type(one) is Deferred:
-            noted = recorder()
-            if isinstance(noted, Recorder):
-                pointwise = getattr(surrogate, cls.__name__, None) is cls
-                return True, noted.function(cls, args, cls in _ALONE or not pointwise)
-            return False, tuple(map(value_of, args))
-    return False, args
-
-
-#: Surrogates whose gradient is of a user's, or drawn at random.
-_ALONE = (surrogate.CustomSurrogate, surrogate.StochasticSpikeOperator)
-watch_functions(_watch)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from snntorch._torch import autocasts
 from snntorch._unroll.deferred.arguments import CONSTANTS
-from snntorch._unroll.deferred.columns import Chain, Column, Mode, Operand
+from snntorch._unroll.deferred.columns import Chain, Column, Operand
 from snntorch._unroll.deferred.facts import are_same
+from snntorch._unroll.deferred.modes import is_mode
 from snntorch._unroll.deferred.placeholder import Deferred
 
 
@@ -74,14 +73,6 @@ def are_again(args: Any, pattern: Parts, operands: list[Operand], named: int = 0
         elif kind not in CONSTANTS or kind is not type(like) or one != like:
             return False
     return True
-
-
-def is_mode(mode: Mode) -> bool:
-    """Return whether torch is in a mode."""
-    grad, inference, autocast = mode
-    if torch.is_grad_enabled() is not grad or torch.is_inference_mode_enabled() is not inference:
-        return False
-    return autocasts() == autocast
 
 
 def goes_on(chain: Chain, given: tuple[Any, ...]) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from snntorch._torch import is_autograd_function
 from snntorch._unroll.deferred.columns import OPERAND, Operation
 from snntorch._unroll.deferred.functions import DROPOUTS
+from snntorch._unroll.layout import channels_are_last, channels_last
 
 #: What comes out differently each time.
 RANDOM = frozenset(DROPOUTS)
@@ -53,6 +54,11 @@ BATCHED = {
     for owner in (F, torch)
     for func in (getattr(owner, name, None) for name in names.split())
     if func is not None
+}
+#: What takes images in any order in memory, and keeps it.
+ANY_ORDER = POINTWISE | {
+    *(F.conv2d, F.batch_norm, F.max_pool2d, torch.max_pool2d),
+    *(F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d),
 }
 Gathered = list[tuple[Tensor, bool]]
 
@@ -128,7 +134,9 @@ def _batched(column: Operation, gathered: Gathered, count: int) -> Any:
     (x, shared), *rest = gathered
     if shared or not all(one for _, one in rest) or x.dim() - 1 != BATCHED[column.func]:
         return None
-    out = call(column, [x.flatten(0, 1), *(one for one, _ in rest)])
+    images = x.flatten(0, 1)
+    images = channels_last(images) if column.func is F.conv2d else images
+    out = call(column, [images, *(one for one, _ in rest)])
     if isinstance(out, tuple):
         return tuple(one.reshape(*x.shape[:2], *one.shape[1:]) for one in out)
     return out.reshape(*x.shape[:2], *out.shape[1:])
@@ -175,8 +183,11 @@ def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
     weight, bias = args.pop("weight", None), args.pop("bias", None)
     args.pop("training")
     momentum, eps = args.pop("momentum", 0.1), args.pop("eps", 1e-5)
-    channels = x.shape[2]
-    wide = x.transpose(0, 1).reshape(x.shape[1], count * channels, *x.shape[3:])
+    channels, last = x.shape[2], channels_are_last(x)
+    there = (1, 3, 4, 0, 2) if last else (1, 0, *range(2, x.dim()))
+    back = (3, 0, 1, 2, 4) if last else there
+    turned = x.permute(there)
+    wide = turned.flatten(3).movedim(-1, 1) if last else turned.flatten(1, 2)
     weights, biases = (None if one is None else one.repeat(count) for one in (weight, bias))
     found = None if mean is None or var is None else mean.new_zeros(2, count * channels)
     means, variances = (None, None) if found is None else found
@@ -188,7 +199,10 @@ def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
         # not counted as a change: torch's own update is none either
         mean.data.copy_(running[0])
         var.data.copy_(running[1])
-    return out.reshape(x.shape[1], count, *x.shape[2:]).transpose(0, 1)
+    if last:
+        rows = out.movedim(1, -1).reshape(turned.shape).permute(back)
+        return rows.contiguous().movedim(-1, 2)
+    return out.reshape(turned.shape).permute(back)
 
 
 def _by_vmap(column: Operation, gathered: Gathered, count: int) -> Any:

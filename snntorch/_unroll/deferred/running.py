@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,9 +11,9 @@ from torch import Tensor
 from snntorch._neurons._unroll import Sequence as OverTime
 from snntorch._neurons._unroll import run_from, step_from
 from snntorch._unroll.deferred import rules
-from snntorch._unroll.deferred.arguments import mode_now
-from snntorch._unroll.deferred.columns import Chain, Column, Mode, Node, Operand, Operation, Rows
+from snntorch._unroll.deferred.columns import Chain, Column, Node, Operand, Operation, Rows
 from snntorch._unroll.deferred.facts import as_noted
+from snntorch._unroll.deferred.modes import within
 from snntorch._unroll.deferred.placeholder import Slot
 from snntorch._unroll.deferred.report import Report
 from snntorch._unroll.keeping import keeping
@@ -111,8 +110,8 @@ def _run_operation(column: Operation, report: Report) -> None:
         column.done = True
         report.ran(name, "once", 1, 1)
         return
-    places = range(len(nodes[0].operands))
-    gathered = [gather([node.operands[place] for node in nodes]) for place in places]
+    places, any_order = range(len(nodes[0].operands)), column.func in rules.ANY_ORDER
+    gathered = [gather([node.operands[place] for node in nodes], any_order) for place in places]
     same = all(shared for _, shared in gathered)
     if not column.alone:
         if same and column.func not in rules.EACH:
@@ -122,6 +121,7 @@ def _run_operation(column: Operation, report: Report) -> None:
         with keeping(*[one for one, _ in gathered]):
             found = rules.run(column, gathered, len(nodes))
         if found is not None:
+            column.turned = any_order
             _finish(column, found)
             report.ran(name, "as one batch", len(nodes), 1)
             return
@@ -151,7 +151,7 @@ def _tuple(found: Any) -> tuple[Tensor, ...]:
 def _run_chain(chain: Chain, report: Report) -> None:
     neuron, nodes = chain.neuron, chain.nodes
     name, steps = type(neuron).__name__, len(nodes)
-    rows, shared = gather([node.operands[0] for node in nodes])
+    rows, shared = gather([node.operands[0] for node in nodes], any_order=True)
     states = tuple(_real(one) for one in chain.start)
     wanted = [node.wanted() for node in nodes]
     kept = tuple(
@@ -170,6 +170,7 @@ def _run_chain(chain: Chain, report: Report) -> None:
         if output not in kept and newest is not None:
             newest.value, newest.column = ends[output], None
     nothing = rows.new_empty(0)
+    chain.turned = True
     chain.finish([recorded.get(output, nothing) for output in chain.names])
 
 
@@ -226,10 +227,11 @@ def _real(operand: Operand) -> Tensor:
     return operand.real() if isinstance(operand, Slot) else operand
 
 
-def gather(operands: Sequence[Operand]) -> tuple[Tensor, bool]:
+def gather(operands: Sequence[Operand], any_order: bool = False) -> tuple[Tensor, bool]:
     """Return operands as rows of one tensor, or the one that all of them are.
 
-    Rows that follow each other in what a column computed are a view of it.
+    Rows that follow each other in what a column computed are a view of it. In memory they are as
+    the program would have them, if any order will not do.
     """
     first = operands[0]
     if all(one is first for one in operands):
@@ -258,7 +260,7 @@ def gather(operands: Sequence[Operand]) -> tuple[Tensor, bool]:
             ):
                 break
             end += 1
-        buffer = column.buffers[out] if column.buffers else None
+        buffer = column.buffer(out, any_order) if column.buffers else None
         if buffer is None:  # its nodes ran one by one
             runs.append(_real(one).unsqueeze(0))
             end = place + 1
@@ -272,20 +274,3 @@ def gather(operands: Sequence[Operand]) -> tuple[Tensor, bool]:
             runs.append(buffer[start : start + end - place])
         place = end
     return (runs[0] if len(runs) == 1 else torch.cat(runs)), False
-
-
-# --- what things were while they were noted ---------------------------------------------------
-
-
-@contextlib.contextmanager
-def within(mode: Mode) -> Iterator[None]:
-    """Put torch into a mode."""
-    if mode == mode_now():
-        yield
-        return
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(mode.inference))
-        stack.enter_context(torch.set_grad_enabled(mode.grad))
-        for device, dtype, cached in mode.autocast:
-            stack.enter_context(torch.autocast(device, dtype, cache_enabled=cached))
-        yield
