@@ -5,6 +5,11 @@
 #
 #     benchmarks/gpu.sh [FOLDER [tests|tables]]
 set -uo pipefail
+case ${1:-} in -*)
+    sed -n '2,/^set/{/^set/!s/^#[ ]\{0,1\}//p}' "$0"
+    exit 2
+    ;;
+esac
 cd "$(dirname "$0")/.."
 out=${1:-out} part=${2:-all} failed=0
 mkdir -p "$out"

@@ -40,7 +40,7 @@ def export_to_nir(
     still adds 1. ``Leaky``, ``Lapicque`` and ``RLeaky`` become LIF, or IF with
     :math:`\beta = 1`; ``Synaptic`` and ``RSynaptic`` CubaLIF. Without reset they are LI, I and
     CubaLI, followed by a Threshold where their spikes are used. What feeds spikes back makes a
-    graph within the graph.
+    graph within the graph. A ``SynapticDelay`` is a Delay, in seconds.
 
     NIR's neurons are reset to zero at once. What it cannot say, such as a reset that subtracts,
     is kept as metadata of the node: :func:`~snntorch.import_nir.import_from_nir` reads it, other

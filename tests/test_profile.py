@@ -649,7 +649,8 @@ NET = nn.Sequential(nn.Linear(2, 2), snn.Leaky(0.5, **HIDDEN))
             TypeError,
             "profile expected one of `num_steps` and `run`, but got both",
         ),
-        (lambda: snn.profile(NET, X, 0), ValueError, "unroll expected `num_steps` >= 1"),
+        (lambda: snn.profile(NET, X, 0), ValueError, "profile expected `num_steps` >= 1"),
+        (lambda: snn.profile(NET, "a"), TypeError, "profile expected `x` to be a torch.Tensor"),
         (
             lambda: snn.profile(NET, spikes(3, 1, 2)).energy("int4"),
             ValueError,

@@ -106,7 +106,7 @@ def _part(unit: Unit, step: float, dtype: torch.dtype, output: bool) -> Part:
     hint = f"Known are {', '.join([*LAYERS, *NEURONS])}."
     got = f"{unit.kind} ({unit.name!r})"
     expect(unit.kind in LAYERS, OWNER, "nodes that are known", got, hint)
-    return Part(unit, (LAYERS[unit.kind](unit.node, dtype),), tuple(_layer_notes(unit)))
+    return Part(unit, (LAYERS[unit.kind](unit.node, dtype, step),), tuple(_layer_notes(unit)))
 
 
 def _layer_notes(unit: Unit) -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from snntorch._checks import expect, expect_module, expect_number, expect_tensor
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._nir.facts import KEY
-from snntorch._nir.layers_out import LAYERS, to_node
+from snntorch._nir.layers_out import LAYERS, Place, to_node
 from snntorch._nir.neurons_out import NEURONS, Piece, to_piece
 from snntorch._nir.package import load
 from snntorch._nir.trace import OWNER, Call, Port, Trace, is_membrane, trace
@@ -122,7 +122,7 @@ def _piece(nir: Any, call: Call, batch: int, dt: float) -> Piece:
         expect(own, OWNER, f"`{call.name}` to leave the batch alone", f"start_dim={ends[0]}")
         last = -1 if ends[1] == len(call.takes) - 1 else ends[1] - batch
         module = nn.Flatten(ends[0] - batch, last)
-    return Piece({call.name: to_node(nir, module, takes, gives)}, call.name)
+    return Piece({call.name: to_node(nir, module, Place(takes, gives, dt))}, call.name)
 
 
 def _joined(

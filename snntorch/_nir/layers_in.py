@@ -1,8 +1,9 @@
-"""NIR nodes without a memory, as layers."""
+"""NIR nodes that are no neurons, as layers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 from torch import nn
 
 from snntorch._checks import expect
+from snntorch._layers.delay import SynapticDelay
 from snntorch._layers.graded_spikes import GradedSpikes
 from snntorch._neurons.leaky import Leaky
 from snntorch._nir.facts import told
 from snntorch._nir.net import Scale
+from snntorch._nir.numbers import MOST
 from snntorch._nir.units import OWNER
 
 
@@ -30,7 +33,7 @@ def _filled(layer: Any, dtype: torch.dtype, weight: Any, bias: Any = None) -> An
     return layer
 
 
-def linear(node: Any, dtype: torch.dtype) -> nn.Module:
+def linear(node: Any, dtype: torch.dtype, dt: float) -> nn.Module:
     """Return an nn.Linear."""
     expect(node.weight.ndim == 2, OWNER, "a weight of two dimensions", node.weight.shape)
     bias = getattr(node, "bias", None)
@@ -47,7 +50,7 @@ def _sizes(value: Any, number: int) -> Any:
     return tuple(int(size) for size in np.broadcast_to(np.asarray(value), (number,)))
 
 
-def conv(node: Any, dtype: torch.dtype) -> nn.Module:
+def conv(node: Any, dtype: torch.dtype, dt: float) -> nn.Module:
     """Return an nn.Conv1d or nn.Conv2d, of the kernel and groups that it was exported from."""
     weight, facts = np.asarray(node.weight), told(node)
     number, name = weight.ndim - 2, type(node).__name__
@@ -108,7 +111,7 @@ def _regrouped(weight: Any, groups: int) -> tuple[Any, int]:
     return (kept, groups) if same else (weight, 1)
 
 
-def pool(node: Any, dtype: torch.dtype) -> nn.Module:
+def pool(node: Any, dtype: torch.dtype, dt: float) -> nn.Module:
     """Return an nn.AvgPool2d; one that divides by 1 for a sum."""
     facts = told(node)
     kernel, stride, padding = (
@@ -122,13 +125,13 @@ def pool(node: Any, dtype: torch.dtype) -> nn.Module:
     return nn.AvgPool2d(kernel, stride, padding, count_include_pad=included)
 
 
-def flatten(node: Any, dtype: torch.dtype) -> nn.Module:
+def flatten(node: Any, dtype: torch.dtype, dt: float) -> nn.Module:
     """Return an nn.Flatten, with the batch as the first dimension."""
     start, end = int(node.start_dim), int(node.end_dim)
     return nn.Flatten(start + (start >= 0), end + (end >= 0))
 
 
-def scale(node: Any, dtype: torch.dtype) -> nn.Module:
+def scale(node: Any, dtype: torch.dtype, dt: float) -> nn.Module:
     """Return what multiplies by one number for each neuron."""
     if told(node).get("layer") == "GradedSpikes":
         graded = GradedSpikes(len(node.scale), 1.0)
@@ -137,7 +140,26 @@ def scale(node: Any, dtype: torch.dtype) -> nn.Module:
     return Scale(tensor(node.scale, dtype), learn=True)
 
 
-def threshold(node: Any, dtype: torch.dtype) -> nn.Module:
+def delay(node: Any, dtype: torch.dtype, dt: float) -> nn.Module:
+    """Return what holds back each channel, or all of them, for some steps of a length."""
+    steps, facts = np.atleast_1d(np.asarray(node.delay, float)) / dt, told(node)
+    whole = np.round(steps)  # what was multiplied and divided by dt is whole but for rounding
+    steps = np.where(np.abs(steps - whole) < 1e-6 * np.maximum(whole, 1), whole, steps)
+    channels = steps.reshape(len(steps), -1)
+    even = bool((steps >= 0).all() and (channels == channels[:, :1]).all())
+    what = "a delay from 0 on for each channel, the first dimension of a sample"
+    expect(even, OWNER, what, f"{node.delay}")
+    each = channels[:, 0]
+    noted = np.asarray(facts.get("max_delay", 1))
+    longest = int(noted) if noted.shape == () and noted.dtype.kind in "iu" else 1
+    longest = max(longest, ceil(each.max(initial=0.0)), 1)
+    expect(longest * steps.size <= MOST, OWNER, f"at most {MOST} values to hold back", longest)
+    one = not facts.get("channels", False) and bool((each == each[0]).all())
+    start = tensor(each[0] if one else each, dtype)
+    return SynapticDelay(longest, start, learn_delay=bool(facts.get("learn", False)))
+
+
+def threshold(node: Any, dtype: torch.dtype, dt: float) -> nn.Module:
     """Return a neuron that keeps nothing: it fires where its input is above the threshold."""
     return Leaky(
         beta=0.0,
@@ -147,7 +169,7 @@ def threshold(node: Any, dtype: torch.dtype) -> nn.Module:
     )
 
 
-LAYERS: dict[str, Callable[[Any, torch.dtype], nn.Module]] = {
+LAYERS: dict[str, Callable[[Any, torch.dtype, float], nn.Module]] = {
     "Linear": linear,
     "Affine": linear,
     "Conv1d": conv,
@@ -156,5 +178,6 @@ LAYERS: dict[str, Callable[[Any, torch.dtype], nn.Module]] = {
     "SumPool2d": pool,
     "Flatten": flatten,
     "Scale": scale,
+    "Delay": delay,
     "Threshold": threshold,
 }

@@ -1,14 +1,15 @@
-"""Layers without a memory, as NIR nodes."""
+"""Layers, as NIR nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import nn
 
 from snntorch._checks import expect
+from snntorch._layers.delay import SynapticDelay
 from snntorch._layers.graded_spikes import GradedSpikes
 from snntorch._nir.facts import tell, to_array
 from snntorch._nir.net import Scale
@@ -18,14 +19,25 @@ from snntorch._nir.trace import OWNER, refuse
 Shape = tuple[int, ...]
 
 
-def _linear(nir: Any, layer: Any, takes: Shape, gives: Shape) -> Any:
+class Place(NamedTuple):
+    """Where a layer stands: the shapes of its input and output, and the length of a time step.
+
+    Only delays need the latter.
+    """
+
+    takes: Shape
+    gives: Shape
+    dt: float = 1.0
+
+
+def _linear(nir: Any, layer: Any, at: Place) -> Any:
     weight = to_array(layer.weight)
     if layer.bias is None:
         return nir.Linear(weight)
     return nir.Affine(weight, to_array(layer.bias))
 
 
-def _conv(nir: Any, layer: Any, takes: Shape, gives: Shape) -> Any:
+def _conv(nir: Any, layer: Any, at: Place) -> Any:
     zeros = layer.padding_mode == "zeros"
     expect(zeros, OWNER, "a convolution padded with zeros", repr(layer.padding_mode))
     weight = to_array(layer.weight)
@@ -41,7 +53,7 @@ def _conv(nir: Any, layer: Any, takes: Shape, gives: Shape) -> Any:
         bias = np.zeros(len(weight), weight.dtype)
     else:
         bias = to_array(layer.bias)
-    node = _convolution(nir, layer, takes, weight, padding, bias)
+    node = _convolution(nir, layer, at.takes, weight, padding, bias)
     return tell(node, **facts)
 
 
@@ -93,13 +105,13 @@ def _pair(value: Any) -> Any:
     return np.array(value if isinstance(value, (tuple, list)) else (value, value))
 
 
-def _pool(nir: Any, layer: nn.AvgPool2d | nn.LPPool2d, takes: Shape, gives: Shape) -> Any:
+def _pool(nir: Any, layer: nn.AvgPool2d | nn.LPPool2d, at: Place) -> Any:
     kernel = _pair(layer.kernel_size)
     stride = kernel if layer.stride is None else _pair(layer.stride)
     padding = _pair(getattr(layer, "padding", 0))
-    size = (np.array(takes[1:]) + 2 * padding - kernel) // stride + 1
+    size = (np.array(at.takes[1:]) + 2 * padding - kernel) // stride + 1
     hint = "Set ceil_mode=False, or pad the input to a size that the stride divides."
-    expect(tuple(size) == gives[1:], OWNER, "a pooling with ceil_mode=False", "True", hint)
+    expect(tuple(size) == at.gives[1:], OWNER, "a pooling with ceil_mode=False", "True", hint)
     sizes = {"kernel_size": kernel, "stride": stride, "padding": padding}
     if isinstance(layer, nn.LPPool2d):
         one = float(layer.norm_type) == 1
@@ -115,21 +127,36 @@ def _pool(nir: Any, layer: nn.AvgPool2d | nn.LPPool2d, takes: Shape, gives: Shap
     return tell(nir.AvgPool2d(**sizes), count_include_pad=included)
 
 
-def _flatten(nir: Any, layer: nn.Flatten, takes: Shape, gives: Shape) -> Any:
+def _flatten(nir: Any, layer: nn.Flatten, at: Place) -> Any:
     # what was batch is no dimension of NIR's; the caller has made both ends count without it
-    return nir.Flatten(np.array(takes), layer.start_dim, layer.end_dim)
+    return nir.Flatten(np.array(at.takes), layer.start_dim, layer.end_dim)
 
 
-def _graded(nir: Any, layer: GradedSpikes, takes: Shape, gives: Shape) -> Any:
-    scale = np.broadcast_to(to_array(layer.weights)[:, 0], takes).copy()
+def _graded(nir: Any, layer: GradedSpikes, at: Place) -> Any:
+    scale = np.broadcast_to(to_array(layer.weights)[:, 0], at.takes).copy()
     return tell(nir.Scale(scale), layer="GradedSpikes")
 
 
-def _scale(nir: Any, layer: Scale, takes: Shape, gives: Shape) -> Any:
+def _scale(nir: Any, layer: Scale, at: Place) -> Any:
     shifted = bool((layer.shift != 0).any())
     hint = "Export the net that the graph came from, or pass the graph on."
     expect(not shifted, OWNER, "a Scale without a shift, which NIR cannot say", "one", hint)
-    return nir.Scale(np.broadcast_to(to_array(layer.scale), takes).copy())
+    return nir.Scale(np.broadcast_to(to_array(layer.scale), at.takes).copy())
+
+
+def _delay(nir: Any, layer: SynapticDelay, at: Place) -> Any:
+    whole = layer.synapses is None
+    hint = "Delay channels instead: leave `synapses` out, and put the dense layer before or behind."
+    expect(whole, OWNER, "a delay for each channel, as NIR has no other", "one per weight", hint)
+    hint = 'Narrow the window, round the delays, and build the layer with kernel="linear".'
+    expect(layer.kernel == "linear", OWNER, "a delay that is no window", repr(layer.kernel), hint)
+    steps: Any = layer.delay
+    delay = steps.detach().double().clamp(0, layer.max_delay)
+    if layer.channels is not None:
+        delay = delay.view(-1, *[1] * (len(at.takes) - 1))
+    seconds = np.broadcast_to(to_array(delay) * at.dt, at.takes).copy()
+    facts = {"max_delay": layer.max_delay, "channels": layer.channels is not None}
+    return tell(nir.Delay(seconds), learn=steps.requires_grad, **facts)
 
 
 #: For each layer: how many dimensions a sample of it has (None: any), and what makes a node.
@@ -142,18 +169,19 @@ LAYERS: dict[type[nn.Module], tuple[int | None, Callable[..., Any]]] = {
     nn.Flatten: (None, _flatten),
     GradedSpikes: (1, _graded),
     Scale: (None, _scale),
+    SynapticDelay: (None, _delay),
 }
 
 
-def to_node(nir: Any, layer: nn.Module, takes: Shape, gives: Shape) -> Any:
+def to_node(nir: Any, layer: nn.Module, at: Place) -> Any:
     """Return the node of a layer.
 
     Args:
         nir: The package.
         layer: One of `LAYERS`.
-        takes: Shape of its input, without the batch.
-        gives: Shape of its output, without the batch.
+        at: Where it stands, the shapes without the batch.
     """
-    node = LAYERS[type(layer)][1](nir, layer, takes, gives)
-    node.input_type, node.output_type = {"input": np.array(takes)}, {"output": np.array(gives)}
+    node = LAYERS[type(layer)][1](nir, layer, at)
+    node.input_type = {"input": np.array(at.takes)}
+    node.output_type = {"output": np.array(at.gives)}
     return node

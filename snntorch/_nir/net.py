@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from snntorch._neurons.neurons import SpikingNeuron
+from snntorch._neurons._states import StateModule
 from snntorch.utils import reset
 
 #: States of all neurons, by their names in the net.
@@ -115,7 +115,7 @@ class Stateful(nn.Module):
         neurons = {
             name: module
             for name, module in self.net.named_modules()
-            if isinstance(module, SpikingNeuron)
+            if isinstance(module, StateModule)
         }
         for name, states in (state or {}).items():
             for own, value in zip(neurons[name].state_names, states, strict=True):

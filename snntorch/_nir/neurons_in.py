@@ -249,7 +249,7 @@ class _Maker:
             return recurrent(
                 **options, V=self.value("V", said), all_to_all=False, learn_recurrent=learn
             )
-        layer = LAYERS[type(node).__name__](node, self.dtype)
+        layer = LAYERS[type(node).__name__](node, self.dtype, self.dt)
         learn = bool(self.facts.get("learn_recurrent", True))
         if isinstance(layer, nn.Linear):
             neuron = recurrent(**options, linear_features=layer.in_features, learn_recurrent=learn)

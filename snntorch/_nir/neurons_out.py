@@ -28,7 +28,7 @@ from snntorch._neurons.rleaky import RLeaky
 from snntorch._neurons.rsynaptic import RSynaptic
 from snntorch._neurons.synaptic import Synaptic
 from snntorch._nir.facts import as_fact, tell, to_array
-from snntorch._nir.layers_out import Shape, to_node
+from snntorch._nir.layers_out import Place, Shape, to_node
 from snntorch._nir.trace import OWNER
 
 NEURONS = (Leaky, Lapicque, Synaptic, RLeaky, RSynaptic)
@@ -215,10 +215,10 @@ def _feedback(nir: Any, name: str, layer: Any, shape: Shape) -> Any:
         odd = nn.Conv2d(channels, channels, (rows, columns), padding=padding, device="meta")
         weight = nn.functional.pad(layer.weight.detach(), (even[1], 0, even[0], 0))
         odd.weight, odd.bias = nn.Parameter(weight), layer.bias
-        node = to_node(nir, odd, shape, shape)
+        node = to_node(nir, odd, Place(shape, shape))
         return tell(node, feedback_kernel=np.array(layer.kernel_size))
     if type(layer) in (nn.Linear, nn.Conv1d, nn.Conv2d):
-        return to_node(nir, layer, shape, shape)
+        return to_node(nir, layer, Place(shape, shape))
     expect(
         False,
         OWNER,

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from snntorch._layers.delay import SynapticDelay
 from snntorch._nir.assemble import Part, to_parts
 from snntorch._nir.facts import told
 from snntorch._nir.neurons_out import LEAST_LEAK
@@ -66,7 +67,8 @@ def _nodes(part: Part) -> str:
         kinds.append(f"{type(unit.feedback).__name__} back")
     if unit.graded is not None:
         kinds.append("Scale")
-    own = unit.node.weight if hasattr(unit.node, "weight") else getattr(unit.node, "r", None)
+    fields = (getattr(unit.node, name, None) for name in ("weight", "r", "delay"))
+    own = next((one for one in fields if one is not None), None)
     shape = "" if own is None else f" {tuple(own.shape)}"
     return " + ".join(kinds) + shape
 
@@ -90,6 +92,9 @@ def _notes(part: Part) -> tuple[str, ...]:
         sides = set(part.unit.node.weight.shape[2:])
         if len(sides) > 1 and not isinstance(part.unit.node.padding, str):
             notes.append("nir.read takes the kernel for a square: pass it type_check=False")
+    steps: Any = layer.delay if isinstance(layer, SynapticDelay) else None
+    if steps is not None and bool((steps != steps.round()).any()):
+        notes.append("it takes what lies between two steps from both; NIR does not say so")
     if "time_step" in facts and float(facts["dt"]) != facts["time_step"]:
         notes.append(f"its time_step of {facts['time_step']:g} is told as dt")
     slow = [v for n, v in vars(part.unit.node).items() if n.startswith("tau")]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from snntorch._checks import expect
+from snntorch._neurons._states import StateModule
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._torch import tree_flatten
 from snntorch._unroll.deferred.fuse import unfuse
@@ -192,11 +193,10 @@ class _Watch(TorchFunctionMode):
             if not isinstance(module, nn.Identity):
                 self.trace.idle.append(f"{name} ({type(module).__name__})")
             return
-        again = isinstance(module, SpikingNeuron) and any(
-            call.module is module for call in self.trace.calls.values()
-        )
+        keeps = isinstance(module, StateModule)
+        again = keeps and any(call.module is module for call in self.trace.calls.values())
         expect(not again, OWNER, f"`{name}` to be run once per call", "a loop", ONE_STEP)
-        if isinstance(module, SpikingNeuron) and any(self.sources(s) for s in states):
+        if keeps and any(self.sources(s) for s in states):
             refuse(f"states of `{name}` from outside", "some that a layer made")
         outs = out if isinstance(out, tuple) else (out,)
         unique = self.add(name, module, sources, value, outs[0])

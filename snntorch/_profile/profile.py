@@ -10,6 +10,7 @@ from torch import nn
 
 from snntorch._checks import expect, expect_count, expect_module
 from snntorch._neurons._states import StateModule
+from snntorch._neurons._unroll import to_sequence
 from snntorch._profile.report import Profile
 from snntorch._profile.watch import Watch
 from snntorch._torch import copy_of, plain_operators
@@ -107,12 +108,15 @@ def profile(
         "Let `run` repeat the input.",
         TypeError,
     )
+    steps = run is None and (num_steps is not None or _takes_steps(net))
+    if steps:
+        to_sequence("profile", x, num_steps)  # says what is wrong with these
     twin = copy_of(net)
     watch = Watch(twin)
     with torch.no_grad(), torch.random.fork_rng(), plain_operators(twin), watch:
         if run is not None:
             run(twin, x)
-        elif num_steps is not None or _takes_steps(twin):
+        elif steps:
             unroll(twin, x, num_steps)
         else:
             twin(x)

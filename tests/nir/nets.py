@@ -44,6 +44,9 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "Flatten": (nn.Flatten, IMAGE),
     "Flatten the end": (lambda: nn.Flatten(2), IMAGE),
     "Flatten the middle": (lambda: nn.Flatten(1, 2), IMAGE),
+    "SynapticDelay": (lambda: snn.SynapticDelay(4, 2.3, learn_delay=True), IMAGE),
+    "SynapticDelay of channels": (lambda: snn.SynapticDelay(5, [0.0, 1.0, 2.25, 5.0]), IMAGE),
+    "SynapticDelay of equal ones": (lambda: snn.SynapticDelay(7, 3.0, channels=5), DENSE),
     "GradedSpikes": (lambda: snn.GradedSpikes(5), DENSE),
 }
 

@@ -53,9 +53,22 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "cycles only of one neuron",
     ),
     "unknown": (
-        lambda: graph(n=nir.Delay(full(1))),
-        r"nodes that are known, but got Delay \('n'\)\.\nKnown are Linear, .*CubaLI",
+        lambda: graph(n=type("Other", (nir.Delay,), {})(full(1))),
+        r"nodes that are known, but got Other \('n'\)\.\nKnown are Linear, .*CubaLI",
     ),
+    "before its time": (
+        lambda: graph(n=nir.Delay(np.array([0.0, -1e-3, 0.0]))),
+        r"a delay from 0 on for each channel, .*, but got \[ 0\.    -0\.001  0\.   \]",
+    ),
+    "uneven delays": (
+        lambda: graph(n=nir.Delay(np.array([[1.0, 2.0], [1.0, 1.0]]))),
+        "a delay from 0 on for each channel, the first dimension of a sample",
+    ),
+    "endless delay": (
+        lambda: graph(n=nir.Delay(full(1e6))),
+        "at most 2147483648 values to hold back, but got 10000000000",
+    ),
+    "NaN of a delay": (lambda: graph(n=nir.Delay(full(np.nan))), "finite numbers as `delay`"),
     "NaN": (
         lambda: graph(n=lif(tau=np.nan)),
         rf"finite numbers as `tau` of {NODE} \(LIF\), but got nan",

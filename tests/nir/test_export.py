@@ -233,6 +233,18 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: net(nn.BatchNorm1d(3)),
         r"layers that NIR knows \(Linear, .*RSynaptic\), but got BatchNorm1d \(`1`\)\.\nFold it",
     ),
+    "window": (
+        lambda: nn.Sequential(snn.SynapticDelay(3, kernel="gaussian")),
+        r"a delay that is no window, but got 'gaussian'\.\nNarrow the window",
+    ),
+    "delays of weights": (
+        lambda: nn.Sequential(snn.SynapticDelay(3, synapses=nn.Linear(4, 2))),
+        r"a delay for each channel, .*, but got one per weight\.\nDelay channels instead",
+    ),
+    "one delay at two places": (
+        lambda: nn.Sequential(late := snn.SynapticDelay(3), late),
+        r"`0` to be run once per call, but got a loop",
+    ),
     "Alpha": (lambda: net(snn.Alpha(0.9, 0.8)), r"but got Alpha \(`1`\)\.\nReplace it"),
     "subclass": (lambda: net(type("Mine", (snn.Leaky,), {})(0.9)), r"but got Mine \(`1`\)"),
     "nested": (lambda: net(nn.Sequential(nn.ReLU())), r"but got ReLU \(`1.0`\)\.\nUse a neuron"),

@@ -91,6 +91,36 @@ def test_states_of_ones_own(name: str) -> None:
     assert torch.equal(halfway, net(x[1], state)[0])  # nothing is remembered
 
 
+def test_delays_are_states_too() -> None:
+    torch.manual_seed(0)
+    made = nn.Sequential(snn.SynapticDelay(3, [0.0, 1.5, 3.0]), snn.Leaky(0.9, init_hidden=True))
+    net = import_from_nir(export_to_nir(made, torch.rand(1, 3)), init_hidden=False)
+    x, state = torch.rand(9, 2, 3), None
+    for step in x:
+        out, state = net(step, state)
+        assert torch.equal(out, made(step))
+    assert {name: len(states) for name, states in state.items()} == {"0": 1, "1": 1}
+
+
+@pytest.mark.parametrize("noted", [0, 2, "much", 2.5, np.ones(3), None])
+def test_no_delay_is_longer_than_the_longest(noted: Any) -> None:
+    exported = export_to_nir(snn.SynapticDelay(5, 4.0), torch.rand(1, 3), dt=1e-3)
+    facts = exported.nodes["snntorch"].metadata["snntorch"]
+    assert facts["max_delay"] == 5
+    facts["max_delay"] = noted
+    late = import_from_nir(exported)[0]
+    assert (late.max_delay, late.delay) == (4, 4.0)
+
+
+def test_delays_from_elsewhere() -> None:
+    node = nir.Delay(np.array([0.003, 0.0, 0.0015]))
+    net = import_from_nir(nir.NIRGraph.from_list(node), dt=1e-3)
+    x = torch.eye(1, 6).view(6, 1, 1).expand(6, 1, 3)
+    arrived = snn.unroll(net, x)[:, 0].T
+    assert arrived.tolist() == [[0, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0], [0, 0.5, 0.5, 0, 0, 0]]
+    assert not net[0].delay.requires_grad
+
+
 def test_metadata_is_not_believed_blindly() -> None:
     exported = export_to_nir(snn.Leaky(0.9), torch.rand(1, 3))
     facts = exported.nodes["snntorch"].metadata["snntorch"]

@@ -112,6 +112,10 @@ FOREIGN: dict[str, tuple[Callable[[], Any], str]] = {
     "v_leak": (lambda: graph(n=lif(v_leak=0.5)), "v_leak is a constant input"),
     "rest": (lambda: graph(n=lif(v_leak=-65, v_reset=-65)), "mem counts from v_leak"),
     "syn": (lambda: graph(n=cubalif(w_in=5.0)), "the input is multiplied by 2.5"),
+    "delay": (
+        lambda: graph(n=nir.Delay(np.array([0.0, 1e-4, 2.5e-4]))),
+        "it takes what lies between two steps from both; NIR does not say so",
+    ),
     "padding": (
         lambda: graph(
             p=nir.AvgPool2d(*(np.array([n, n]) for n in (2, 2, 1))), f=nir.Flatten(None, 0), end=4

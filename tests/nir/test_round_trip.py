@@ -24,7 +24,7 @@ def there_and_back(net: nn.Module, shape: Shape, path: Path, **kwargs: Any) -> n
 
 
 def records(net: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Return what a net gives over time, and the membranes of its neurons in their order."""
+    """Return what a net gives over time, and the last states of its parts in their order."""
     neurons = list(utils.with_states(net))
     mems: list[list[Tensor]] = [[] for _ in neurons]
     utils.reset(net)
@@ -33,7 +33,7 @@ def records(net: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         out = net(step)
         outs.append(out[0] if isinstance(out, tuple) else out)
         for neuron, mem in zip(neurons, mems, strict=True):
-            mem.append(neuron.mem)
+            mem.append(getattr(neuron, neuron.state_names[-1]))
     return torch.stack(outs), [torch.stack(mem) for mem in mems]
 
 
