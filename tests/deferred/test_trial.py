@@ -59,6 +59,15 @@ def test_a_net_that_loses_goes_back_to_its_loop(clock: list[float]) -> None:
     assert "its loop, as a call took 2 ms instead of 1 when deferred" in str(snn.plan(net))
 
 
+def test_one_that_loses_by_little_gets_more_chances(clock: list[float]) -> None:
+    net = snn.fuse(Net(clock, loop=1.0, deferred=1.1))
+    assert calls(net, 12) == [True, True, *[False, True] * 3, *[False] * 4]
+    net = snn.fuse(Net(clock, loop=1.0, deferred=1.1))
+    assert calls(net, 6)[-1]
+    net.takes = (1.0, 0.9)
+    assert calls(net, 6) == [False, *[True] * 5]
+
+
 def test_a_pause_does_not_decide(clock: list[float]) -> None:
     net = snn.fuse(Net(clock, loop=2.0, deferred=9.0))
     assert calls(net, 3) == [True, True, False]

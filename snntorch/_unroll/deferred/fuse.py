@@ -78,8 +78,9 @@ def fuse(net: Net, *, chunk: int | None = None) -> Net:
     Note:
         Values that the program itself looks at (``if``, ``print``, ``.item()``) are computed at
         that point. A net that does so at each step gains nothing, and goes back to its loop after
-        two calls; so does one whose loop is faster, as it turns out when the third call, and the
-        fifth if in doubt, run the loop to be timed, backward passes included.
+        two calls; so does one whose loop is faster, as it turns out when the third call runs the
+        loop to be timed, and up to the ninth every second one if in doubt, backward passes
+        included.
         :func:`snntorch.plan` tells what happens, and which line asked for a value.
         Random masks, as of dropout, are drawn layer by layer: the same distribution, other
         numbers than the loop draws with the same seed.
