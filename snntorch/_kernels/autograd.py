@@ -116,7 +116,9 @@ _FUNCTIONS: dict[str, type[SurrogateFunction]] = {
 }
 
 
-def run(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> tuple[ByName, ByName]:
+def run(
+    call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor], any_order: bool = False
+) -> tuple[ByName, ByName]:
     """Run all steps, differentiably.
 
     Args:
@@ -125,6 +127,7 @@ def run(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> tuple[B
         steps: Number of steps.
         tensors: States to start from, each as one step's input, and parameters, each
             expandable to that, as ``call`` names them.
+        any_order: Whether what is recorded may lie in memory as images do whose channels are last.
 
     Returns:
         What was recorded by name, each (time, ...), and the last states by name.
@@ -133,31 +136,31 @@ def run(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> tuple[B
         out = torch.ops.snntorch.unroll(x, [*tensors], steps, call.encode())
     else:
         tell_if_slow(x, steps)
-        out = _in_order(call, x, steps, tensors)
+        turned = any_order and x.dim() == 5 and not x.is_contiguous()
+        if turned and x.movedim(2, -1).is_contiguous():
+            out = _in_order(call, x, steps, tensors)
+        else:
+            out = _Unroll.apply(call, steps, x, *tensors)  # type: ignore[no-untyped-call]
     return call.by_place(out)
 
 
 def _in_order(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Run all steps where they lie in memory: with the channels of each last, if that is so.
+    """Run images where they lie in memory, with the channels of each pixel side by side.
 
     A neuron takes each number of a step alone, so it is a question of names which dimension is
     which, and a copy to the usual order is spared.
     """
-    dims = x.dim() - 1
-    if dims < 3 or x.is_contiguous() or not x.movedim(2, -1).is_contiguous():
-        return [*_Unroll.apply(call, steps, x, *tensors)]  # type: ignore[no-untyped-call]
-    there, back = (0, *range(2, dims), 1), (0, dims - 1, *range(1, dims - 1))
 
     def turned(one: Tensor) -> Tensor:
         if one.dim() == 0:
             return one
-        return one.reshape(*[1] * (dims - one.dim()), *one.shape).permute(there).contiguous()
+        return one.reshape(*[1] * (4 - one.dim()), *one.shape).permute(0, 2, 3, 1).contiguous()
 
     given = [turned(one) for one in tensors]
     out = _Unroll.apply(call, steps, x.movedim(2, -1), *given)  # type: ignore[no-untyped-call]
     count = len(call.record)
     rows = [one.movedim(-1, 2) for one in out[:count]]
-    return [*rows, *(one.permute(back).contiguous() for one in out[count:])]
+    return [*rows, *(one.permute(0, 3, 1, 2).contiguous() for one in out[count:])]
 
 
 def _forward(call: Call, x: Tensor, steps: int, tensors: Sequence[Tensor]) -> list[Tensor]:

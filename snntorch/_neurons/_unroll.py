@@ -87,8 +87,12 @@ def unroll_neuron(
     x: Sequence,
     given: tuple[Tensor | None, ...] = (),
     record: str | tuple[str, ...] | None = None,
+    any_order: bool = False,
 ) -> Any:
-    """Run all steps; returns what a call returns, or what ``record`` asks for, over time."""
+    """Run all steps; returns what a call returns, or what ``record`` asks for, over time.
+
+    With ``any_order``, results lie in memory as the input does, else in the usual order.
+    """
     names = records(neuron, record)
     expect(
         len(given) in (0, len(neuron._names_given())),
@@ -100,7 +104,7 @@ def unroll_neuron(
     )
     prepared = _prepare(neuron, x, given, names)
     if not isinstance(prepared, str):
-        out: Any = prepared.run(neuron, names)
+        out: Any = prepared.run(neuron, names, any_order)
     else:
         rows = []
         for t in range(x.steps):
@@ -119,7 +123,7 @@ def run_from(
 ) -> tuple[dict[str, Tensor], tuple[Tensor, ...], str | None]:
     """Run all steps from given states, and leave those of the neuron as they were.
 
-    Hooks have seen the steps already.
+    Hooks have seen the steps already. Results lie in memory as the input does.
 
     Returns:
         What ``names`` ask for by name, (time, batch, ...); the last states; and why the neuron
@@ -130,8 +134,9 @@ def run_from(
     try:
         prepared = _prepare(neuron, x, names=names, hooked=False)
         if not isinstance(prepared, str):
-            recorded = dict(zip(names, prepared.run(neuron, names), strict=True))
+            recorded = dict(zip(names, prepared.run(neuron, names, True), strict=True))
             return recorded, neuron._own_states(), None
+        x = Sequence(x.rows.contiguous(), x.steps)  # as the loop gives them to it
         rows: dict[str, list[Tensor]] = {name: [] for name in names}
         for t in range(x.steps):
             values, states = step_from(neuron, x.at(t), states)
@@ -195,11 +200,13 @@ class _Prepared(NamedTuple):
     recurrent: nn.Linear | None
     inner: dict[str, str]
 
-    def run(self, neuron: SpikingNeuron, names: tuple[str, ...]) -> tuple[Tensor, ...]:
+    def run(
+        self, neuron: SpikingNeuron, names: tuple[str, ...], any_order: bool
+    ) -> tuple[Tensor, ...]:
         """Run all steps, leave the last states on the neuron, and return what names ask for."""
         call, current, steps, tensors, recurrent, inner = self
         if recurrent is None:
-            recorded, last = run(call, current, steps, tensors)
+            recorded, last = run(call, current, steps, tensors, any_order)
         else:
             layer = recurrent.weight, recurrent.bias
             recorded, last = run_dense(call, *layer, current, steps, tensors)
@@ -218,7 +225,9 @@ class _Traced(NamedTuple):
     x: Sequence
     tensors: tuple[Tensor, ...]
 
-    def run(self, neuron: SpikingNeuron, names: tuple[str, ...]) -> tuple[Tensor, ...]:
+    def run(
+        self, neuron: SpikingNeuron, names: tuple[str, ...], any_order: bool
+    ) -> tuple[Tensor, ...]:
         """Run all steps, leave the last states on the neuron, and return what names ask for."""
         every = tuple(dict.fromkeys(("spk", *neuron.state_names)))
         asked = tuple(name in names for name in every)
@@ -279,6 +288,11 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
     call = Call(rule, spike_grad, (*old, *parameters), kept)
     tensors = (*old.values(), *parameters.values())
     return _Prepared(call, current, x.steps, tensors, recurrent, inner)
+
+
+def is_stepped(neuron: SpikingNeuron, x: Sequence) -> bool:
+    """Return whether an input runs through a neuron step by step."""
+    return isinstance(_prepare(neuron, x), str)
 
 
 def why_not(neuron: SpikingNeuron, hooked: bool = True) -> str | None:

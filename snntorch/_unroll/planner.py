@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from snntorch._neurons._states import StateModule
 from snntorch._neurons._unroll import (
     Sequence,
     describe,
+    is_stepped,
     records,
     stacked,
     to_sequence,
@@ -29,7 +31,7 @@ from snntorch._unroll.deferred.recorder import Recorder
 from snntorch._unroll.deferred.trial import Trial
 from snntorch._unroll.folding import fold, is_random
 from snntorch._unroll.keeping import Counter
-from snntorch._unroll.layout import arranged, plain, steps_at_once
+from snntorch._unroll.layout import arranged, channels_are_last, plain, steps_at_once
 from snntorch._unroll.recompute import Keeper
 from snntorch._unroll.stages import Stage, note_of, stages_of
 
@@ -328,8 +330,8 @@ def _run(
         before = count.bytes if count is not None else 0
         if place and stage.kind != "loop":
             _expect_tensor_between(stages[place - 1], stage, value)
-        if isinstance(value, Tensor) and stage.kind != "neuron":
-            value = arranged(stage.module, value)
+        value = tree_map(partial(_taken, stage, x.steps), value)
+        keeper.arrange(value)
         # memory of the system goes back to it at once, as one wants who has things recomputed
         if isinstance(value, Tensor) and stage.kind == "fold" and not recompute:
             chunk = steps_at_once(stage.module, value)
@@ -342,7 +344,7 @@ def _run(
             over_time = Sequence(value, x.steps)
             note = describe(stage.module, over_time) if notes is not None else ""
             with keeper.around(stage.module, value):
-                out = unroll_neuron(stage.module, over_time, record=asked)
+                out = unroll_neuron(stage.module, over_time, record=asked, any_order=True)
         elif isinstance(value, Tensor) and stage.kind == "delay":
             assert isinstance(stage.module, SynapticDelay)
             with keeper.around(stage.module, value):
@@ -364,6 +366,18 @@ def _run(
         if notes is not None and count is not None:
             notes.append((note, count.bytes - before))
     return tree_map(lambda one: plain(one) if isinstance(one, Tensor) else one, value)
+
+
+def _taken(stage: Stage, steps: int, value: Any) -> Any:
+    """Return what a stage takes, in an order in memory that it can take, best the one it likes."""
+    if not isinstance(value, Tensor):
+        return value
+    if stage.kind == "fold":
+        return arranged(stage.module, value)
+    if isinstance(stage.module, SpikingNeuron) and stage.kind == "neuron":
+        kept = not channels_are_last(value) or not is_stepped(stage.module, Sequence(value, steps))
+        return value if kept else plain(value)
+    return plain(value)
 
 
 def _is_deferred(stage: Stage) -> bool:

@@ -25,10 +25,14 @@ class Again(NamedTuple):
     offset: int
     shape: torch.Size
     stride: tuple[int, ...]
+    order: tuple[int, ...]
 
     def tensor(self) -> Tensor:
-        """Return the value."""
+        """Return the value, in the order in memory that it had."""
         whole = self.chain.value(self.place)
+        if whole.stride() != self.order:
+            value = whole
+            whole = value.new_empty_strided(value.shape, self.order).copy_(value)
         return whole.as_strided(self.shape, self.stride, whole.storage_offset() + self.offset)
 
 
@@ -63,6 +67,10 @@ class Chain:
         self._facts.append(_facts(layer))
         self._now = value
 
+    def arrange(self, value: Tensor) -> None:
+        """Note that the next layer takes the last value in this order in memory."""
+        self._now = value
+
     def end(self) -> None:
         """Let go of the last value: whoever takes it has been told how to compute it."""
         self._now = None
@@ -76,7 +84,8 @@ class Chain:
             return None
         self._wanted.add(len(self._layers))
         offset = int(tensor.storage_offset() - now.storage_offset())
-        return Again(self, len(self._layers), offset, tensor.shape, tensor.stride())
+        facts = tensor.shape, tensor.stride(), now.stride()
+        return Again(self, len(self._layers), offset, *facts)
 
     def value(self, place: int) -> Tensor:
         """Return what the layers up to a place give."""
@@ -147,6 +156,11 @@ class Keeper:
                 self._count(self._chain.source)
         find = self._chain.find if self._chain is not None else None
         return keeping(value, find=find, count=self._count)
+
+    def arrange(self, value: Any) -> None:
+        """Note what the next layer takes: the last value, maybe in another order in memory."""
+        if self._chain is not None and isinstance(value, Tensor):
+            self._chain.arrange(value)
 
     def follow(self, layer: nn.Module, out: Tensor | None, folds: bool) -> None:
         """Go on behind a layer that gave ``out``; None if it has to run step by step."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import snntorch as snn
+from snntorch._neurons._deferral import recorder
 from snntorch._unroll.deferred.garbage import THRESHOLD
 
 BEFORE = (600, 7, 8)
@@ -94,3 +95,12 @@ def test_the_last_of_two_threads_puts_it_back() -> None:
     ends.set()
     thread.join()
     assert gc.get_threshold() == BEFORE
+
+
+def test_a_block_within_itself() -> None:
+    block, neuron = snn.deferred(), snn.Leaky(0.9)
+    with block, block:
+        spk, _ = neuron(torch.ones(2))
+    assert gc.get_threshold() == BEFORE
+    assert recorder() is None
+    assert type(neuron(torch.ones(2))[0]) is type(spk.sum()) is torch.Tensor

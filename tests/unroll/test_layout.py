@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import snntorch as snn
 from snntorch import utils
+from snntorch._neurons._unroll import Sequence, unroll_neuron
 from snntorch._unroll import layout
 from snntorch._unroll.deferred import rules
 from tests.cases import flat
@@ -204,7 +205,8 @@ def test_a_neuron_keeps_the_order(name: str, kernel_steps: list[str]) -> None:
     leaves = [x, *start, *neuron.parameters()]
 
     def run(usual: bool) -> tuple[tuple[Tensor, ...], list[Any]]:
-        out = neuron.unroll(x.contiguous() if usual else x, *start, record=record)
+        rows = Sequence(x.contiguous() if usual else x, STEPS)
+        out = unroll_neuron(neuron, rows, start, record, any_order=True)
         states = [getattr(neuron, one) for one in neuron.state_names]
         assert all(one.is_contiguous() for one in states)
         mixed = sum(((i + 1) * one * one).sum() for i, one in enumerate([*out, *states]))
@@ -220,6 +222,96 @@ def test_a_neuron_keeps_the_order(name: str, kernel_steps: list[str]) -> None:
         assert is_last(one[0])
         assert not is_last(other[0])
     assert_close(got[1], want[1], 1e-6)
+
+
+@pytest.mark.parametrize("dims", [4, 5, 6])
+def test_others_get_the_usual_order(dims: int) -> None:
+    shape = (STEPS, 2, *(4, 5, 6)[: dims - 3], 3)
+    x, neuron = torch.rand(shape).movedim(-1, 2), snn.Leaky(0.9, init_hidden=True)
+    assert not x.is_contiguous()
+    assert snn.unroll(nn.Sequential(neuron, Viewed()), x).shape[:2] == (STEPS, 2)
+    assert snn.unroll(neuron, x).is_contiguous()
+    assert neuron.unroll(x).is_contiguous()
+
+
+def viewing(v: Tensor) -> Tensor:
+    """Fire as a surrogate of a user's does, which takes the usual order only."""
+    return (v.view(-1) > 0).to(v.dtype).view_as(v)
+
+
+class Own(snn.Leaky):
+    """A neuron that takes the usual order only."""
+
+    def forward(self, x: Tensor, mem: Any = None) -> Any:
+        return super().forward(x.view(len(x), -1).view_as(x), mem)
+
+
+class BackViewed(nn.Conv2d):
+    """A layer that looks at what it takes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.view(len(x), -1).view_as(x))
+
+
+STEPPED: dict[str, Any] = {
+    "neuron": lambda: Own(0.5, init_hidden=True),
+    "surrogate": lambda: snn.Lapicque(0.5, spike_grad=viewing, init_hidden=True),
+    "quantized": lambda: snn.Lapicque(
+        0.5, state_quant=lambda v: v.view(-1).round().view_as(v), init_hidden=True
+    ),
+    "layer": lambda: BackViewed(2, 2, 1),
+    "hooked": lambda: nn.MaxPool2d(1),
+    "hooked neuron": lambda: snn.Leaky(0.5, init_hidden=True),
+    "class": lambda: snn.ALIF(0.5, init_hidden=True),
+}
+
+
+@needs_kernel
+@pytest.mark.parametrize("name", STEPPED)
+def test_what_is_stepped_gets_the_usual_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(layout, "FEW", 0)
+    part = STEPPED[name]()
+    if "hooked" in name:
+        part.register_forward_pre_hook(lambda _, given: given[0].view(BATCH, -1).view_as(given[0]))
+    layers = nn.Conv2d(3, 2, 3), snn.Leaky(0.5, init_hidden=True), part, nn.AvgPool2d(2)
+    model, x = exact(nn.Sequential(*layers)), data(3)
+    want = by_loop(model, x)
+    utils.reset(model)
+    assert_same(observed(model, x, snn.unroll(model, x)), want)
+    utils.reset(model)
+    with snn.deferred():
+        rows = [model(row) for row in x]
+        assert all(row.is_contiguous() for row in rows)
+        out = torch.stack(rows)
+    assert_same(observed(model, x, out), want)
+
+
+@needs_kernel
+@pytest.mark.parametrize("forward", [False, True])
+def test_recomputed_whatever_oneDNN_is_at(forward: bool, convolved: list[Tensor]) -> None:
+    torch.manual_seed(0)
+    model, x = net(3, nn.Flatten()), data(3)
+    before = layout.runs_onednn
+    grads = []
+    try:
+        for recompute in (False, True):
+            utils.reset(model)
+            layout.runs_onednn = lambda: forward
+            out = snn.unroll(model, x, recompute=recompute)
+            layout.runs_onednn = lambda: not forward
+            grads.append(torch.autograd.grad(out.square().sum(), [x, *model.parameters()]))
+    finally:
+        layout.runs_onednn = before
+    assert_close(list(grads[1]), list(grads[0]), 1e-5)
+
+
+def test_a_turned_value_is_recomputed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "FEW", 0)
+    layers = snn.Leaky(0.5, init_hidden=True), nn.ConstantPad2d(1, 0.0), nn.Conv2d(2, 2, 3), lif()
+    kept = snn.plan(nn.Sequential(*layers), data(2), recompute=True).kept
+    assert kept is not None
+    assert kept[2] == 0
 
 
 class Loop(nn.Module):
@@ -265,8 +357,70 @@ def test_a_loop_that_is_deferred(size: int | None, monkeypatch: pytest.MonkeyPat
     assert_same(observed(model, x, out), want)
     assert all(map(is_last, turned))
     steps = [len(images) // BATCH for images in turned]
-    # the second step is the first that is known to be one
-    assert steps == {1: [2] * 9, 3: [3] * 6, 4: [4, 4, 4, 2, 2, 2], None: [6, 6, 6]}[size]
+    # one by one they are no batch, and stay as they are
+    assert steps == {1: [], 3: [3] * 6, 4: [4, 4, 4, 2, 2, 2], None: [6, 6, 6]}[size]
+
+
+CHOICES: dict[str, Any] = {
+    "flattened": lambda spk, fc: spk.flatten(1).mean(1),
+    "taken": lambda spk, fc: spk[:, 0].sum((1, 2)),
+    "its own": lambda spk, fc: spk * 1,
+}
+
+
+@needs_kernel
+@pytest.mark.parametrize("size", [2, None])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("name", CHOICES)
+def test_values_keep_their_graphs(
+    name: str, mode: Any, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(layout, "FEW", 0)
+    if size is not None:
+        monkeypatch.setattr(layout, "LARGE", 4 * BATCH * 160 * size + 1)
+    fc, model, x = nn.Linear(2 * 8 * 10, 4), net(2)[:1], data(2)
+    model.append(snn.Leaky(0.5, init_hidden=True))
+
+    def run() -> tuple[Tensor, list[Any]]:
+        utils.reset(model)
+        total, seen = 0.0, 0.0
+        for row in x:
+            spk = model(row)
+            with mode():
+                seen = seen + CHOICES[name](spk, fc)
+            total = total + fc(spk.flatten(1)[:, :160])
+        assert isinstance(total, Tensor)
+        return total, [seen]
+
+    want = run()
+    with snn.deferred():
+        got = run()
+    torch.testing.assert_close(got[0], want[0])
+    torch.testing.assert_close(got[1][0], want[1][0])
+    leaves = [x, *model.parameters(), *fc.parameters()]
+    grads = [torch.autograd.grad(out.square().sum(), leaves) for out in (got[0], want[0])]
+    assert_close(list(grads[0]), list(grads[1]), 1e-5)
+
+
+def test_values_that_are_turned_by_the_program_stay_so() -> None:
+    torch.manual_seed(0)
+    lif, lin, x = snn.Leaky(0.5, init_hidden=True), nn.Linear(6, 6), torch.rand(5, 4, 3, 6)
+
+    def run() -> Tensor:
+        lif.reset_mem()
+        out = []
+        for row in x:
+            spk = lif(row)
+            out.append((lin(spk[:, 0]).t() * 2).t().view(-1))
+            out.append(torch.as_strided(spk.permute(0, 2, 1) * 2, (4, 6), (18, 1)).flatten())
+            out.append(spk.unsqueeze(1).clone(memory_format=torch.channels_last).flatten())
+        return torch.cat(out)
+
+    want = run()
+    with snn.deferred():
+        got = run()
+    assert torch.equal(got, want)
 
 
 def test_each_step_is_normalized_in_either_order(monkeypatch: pytest.MonkeyPatch) -> None:

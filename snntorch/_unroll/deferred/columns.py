@@ -83,7 +83,8 @@ class Column:
     def buffer(self, out: int, any_order: bool = False) -> Tensor:
         """Return all rows, in whatever order in memory or as the program would have them."""
         if self.turned and not any_order:
-            self.buffers[out] = self.buffers[out].contiguous()
+            with within(self.mode):
+                self.buffers[out] = self.buffers[out].contiguous()
         return self.buffers[out]
 
     def finish(self, buffers: list[Tensor], shared: bool = False) -> None:

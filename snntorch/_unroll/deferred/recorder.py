@@ -27,13 +27,7 @@ from snntorch._unroll.deferred.arguments import (
     taken,
     users_line,
 )
-from snntorch._unroll.deferred.columns import (
-    UNKNOWN,
-    Chain,
-    Operand,
-    Operation,
-    Rows,
-)
+from snntorch._unroll.deferred.columns import UNKNOWN, Chain, Operand, Operation, Rows
 from snntorch._unroll.deferred.facts import are_same, facts_of
 from snntorch._unroll.deferred.functions import HEAVY, anew, can_wait, writes, written
 from snntorch._unroll.deferred.garbage import PUT_OFF
@@ -69,22 +63,23 @@ class Recorder(TorchFunctionMode):
 
     def __init__(self, chunk: int | None = None) -> None:
         super().__init__()
-        self.chunk, self.report, self._notes = chunk, Report(), False
+        self.chunk, self.report = chunk, Report()
+        self._notes: list[bool] = []  # in each block that it was entered for
         self._noted, self._late = Notes(), Late()
         self._keepers: dict[int, StateModule] = {}
 
     # --- the region ---------------------------------------------------------------------
 
     def __enter__(self) -> Recorder:
-        self._notes = can_note()
-        if self._notes:
+        self._notes.append(can_note())
+        if self._notes[-1]:
             RECORDERS[get_ident()] = self
             PUT_OFF.begin()
             super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if not self._notes:
+        if not self._notes.pop():
             return
         super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
         RECORDERS.pop(get_ident(), None)
@@ -206,6 +201,9 @@ class Recorder(TorchFunctionMode):
             return self._note(func, spec, operands, args, kwargs, alone)
         key = (func, spec, mode, tuple([identity_of(one, by_id) for one in operands]), alone)
         column = self._noted.column(key)
+        if column is not None and self._noted.begins_anew(column):
+            self.flush()
+            column = None
         if column is None:
             same = not any(type(one) is Slot for one in operands)
             column = Operation(func, spec, mode, alone, gives, same)

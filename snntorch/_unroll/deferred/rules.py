@@ -112,6 +112,8 @@ def _as_it_is(column: Operation, gathered: Gathered, count: int) -> Any:
 
 def _pointwise(column: Operation, gathered: Gathered, count: int) -> Any:
     """Line up the dimensions behind time, as broadcasting counts them from the last."""
+    if any(name == "memory_format" for _, (_, name), _ in column.spec[1][1:]):
+        return None  # it tells an order of the dimensions of one step
     dims = max(one.dim() - (not shared) for one, shared in gathered)
     lined = []
     for one, shared in gathered:

@@ -121,7 +121,8 @@ def _run_operation(column: Operation, report: Report) -> None:
         with keeping(*[one for one, _ in gathered]):
             found = rules.run(column, gathered, len(nodes))
         if found is not None:
-            column.turned = any_order
+            turns = column.func is torch.conv2d
+            column.turned = any_order and (turns or _takes_turned(column))
             _finish(column, found)
             report.ran(name, "as one batch", len(nodes), 1)
             return
@@ -130,6 +131,15 @@ def _run_operation(column: Operation, report: Report) -> None:
         column.finish_node(node, _tuple(values))
     column.done = True
     report.ran(name, "step by step", len(nodes), len(nodes))
+
+
+def _takes_turned(column: Column) -> bool:
+    """Return whether anything that a column takes may have another order in memory than usual."""
+    return any(
+        type(one) is Slot and one.column is not None and one.column.turned
+        for node in column.nodes
+        for one in node.operands
+    )
 
 
 def _called(column: Operation, node: Node) -> Any:
