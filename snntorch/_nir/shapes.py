@@ -89,8 +89,8 @@ def _given(unit: Unit, layers: tuple[nn.Module, ...], takes: Shape) -> Shape:
 
 def _values(node: Any) -> Any:
     """Return the numbers of a node that has one for each neuron; None of another."""
-    names = {**dict.fromkeys(NEURONS, "r"), "Scale": "scale", "Threshold": "threshold"}
-    names["Delay"] = "delay"
+    names = dict.fromkeys(NEURONS, "r")
+    names |= {"Scale": "scale", "Threshold": "threshold", "Delay": "delay"}
     return getattr(node, names.get(type(node).__name__, ""), None)
 
 

@@ -31,8 +31,7 @@ class Again(NamedTuple):
         """Return the value, in the order in memory that it had."""
         whole = self.chain.value(self.place)
         if whole.stride() != self.order:
-            value = whole
-            whole = value.new_empty_strided(value.shape, self.order).copy_(value)
+            whole = whole.new_empty_strided(whole.shape, self.order).copy_(whole)
         return whole.as_strided(self.shape, self.stride, whole.storage_offset() + self.offset)
 
 
