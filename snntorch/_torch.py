@@ -63,10 +63,18 @@ def recording() -> Iterator[None]:
 def hooks_what_is_saved() -> bool:
     """Return whether somebody decides what is saved for the backward pass, or forbids to."""
     autograd: Any = torch._C._autograd
-    return (
-        not autograd._saved_tensors_hooks_is_enabled()
-        or autograd._top_saved_tensors_default_hooks(True) is not None
-    )
+    return not autograd._saved_tensors_hooks_is_enabled() or hook_of_what_is_saved() is not None
+
+
+def hook_of_what_is_saved() -> Any:
+    """Return what decides, called with a tensor, what is saved of it; None if nothing does."""
+    hooks = torch._C._autograd._top_saved_tensors_default_hooks(True)
+    return None if hooks is None else hooks[0]
+
+
+def version_of(tensor: Tensor) -> int | None:
+    """Return what rises when a tensor is written to; one of inference mode has no such number."""
+    return None if tensor.is_inference() else tensor._version
 
 
 def is_hooked(module: nn.Module) -> bool:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from snntorch._kernels.cpu.binding import available
+from snntorch._kernels.cpu.events import pack
 from snntorch._kernels.cpu.pool import empty
 from snntorch._torch import PLAIN
 
@@ -27,8 +29,8 @@ class Bits(NamedTuple):
     """Which numbers of a tensor are its one value; the others are 0.
 
     Attributes:
-        bits: One bit for each number, in the order in which they lie in memory; on the device of
-            the tensor, in an array if that is the CPU.
+        bits: One bit for each number, in the order in which they lie in memory, the lowest of a
+            byte first; on the device of the tensor, in an array if that is the CPU.
         value: The one value, as the integer that has its bits.
         dtype: Of the tensor, as ``shape`` and ``stride`` are.
     """
@@ -38,6 +40,11 @@ class Bits(NamedTuple):
     dtype: torch.dtype
     shape: torch.Size
     stride: tuple[int, ...]
+
+    @property
+    def number(self) -> float:
+        """The one value of a tensor of float32."""
+        return float(np.int32(self.value).view(np.float32))
 
     @property
     def nbytes(self) -> int:
@@ -73,6 +80,9 @@ def to_bits(tensor: Tensor) -> Bits | None:
 
 def _packed(integers: Tensor) -> tuple[np.ndarray, int] | None:
     """Return bits, and the one value: on the CPU, part by part."""
+    if integers.dtype is torch.int32 and len(integers) and available() is None:
+        found = pack(integers, len(integers))
+        return None if found is None else (found[0].numpy(), found[1])
     row = integers.numpy()
     bits, value = np.empty(-(-len(row) // 8), np.uint8), None
     for start in range(0, len(row), _GRAIN):
@@ -82,7 +92,7 @@ def _packed(integers: Tensor) -> tuple[np.ndarray, int] | None:
             value = part[ones.argmax()]
         if value is not None and not np.array_equal(ones, part == value):
             return None
-        packed = np.packbits(ones)
+        packed = np.packbits(ones, bitorder="little")
         bits[start // 8 : start // 8 + len(packed)] = packed
     return bits, int(value or 0)
 
@@ -92,7 +102,7 @@ def _unpacked(bits: np.ndarray, count: int, value: int, dtype: torch.dtype) -> T
     to = out.view(integers).numpy()
     for start in range(0, count, _GRAIN):
         part = to[start : start + _GRAIN]
-        ones = np.unpackbits(bits[start // 8 :], count=len(part))
+        ones = np.unpackbits(bits[start // 8 :], count=len(part), bitorder="little")
         np.multiply(ones, numbers(value), out=part, dtype=numbers)
     return out
 

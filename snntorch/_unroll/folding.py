@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from snntorch._layers.graded_spikes import GradedSpikes
+from snntorch._unroll import products
 from snntorch._unroll.layout import channels_last
 
 #: Layers that treat every entry, or every vector along the last dimension, alone.
@@ -113,6 +114,10 @@ def fold(module: nn.Module, rows: Tensor) -> Tensor | None:
         The outputs, (time, batch, ...); None if the steps do not begin with a batch.
     """
     steps, row = len(rows), rows[0]
+    if type(module) is nn.Linear:
+        found = products.linear(rows, module.weight, module.bias)
+        if found is not None:
+            return found
     if type(module) not in BATCHED:
         # fewer, and time would pass for one of the layer's own: the loop says what is wrong
         return module(rows) if row.dim() >= _least_dimensions(module) else None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from snntorch._checks import expect
-from snntorch._torch import memory_of
+from snntorch._torch import memory_of, version_of
 from snntorch._unroll.bits import Bits, to_bits
 from snntorch._unroll.deferred.modes import mode_now, within
 from snntorch._unroll.folding import fold, is_random
@@ -123,14 +123,9 @@ class Chain:
 def _facts(one: Tensor | nn.Module) -> tuple[object, ...]:
     """Return what changes when a tensor, or what a layer computes with, is written to."""
     if isinstance(one, Tensor):
-        return (_version(one),)
+        return (version_of(one),)
     held = (*one.parameters(), *one.buffers())
-    return (one.training, *[(id(tensor), _version(tensor)) for tensor in held])
-
-
-def _version(tensor: Tensor) -> int | None:
-    """Return what rises when a tensor is written to; one of inference mode has no such number."""
-    return None if tensor.is_inference() else tensor._version  # noqa: SLF001 (it has no other name)
+    return (one.training, *[(id(tensor), version_of(tensor)) for tensor in held])
 
 
 class Keeper:

@@ -31,7 +31,7 @@ NETS: dict[str, Any] = {
         lif(output=True),
     ),
     "in place": lambda: nn.Sequential(
-        nn.Linear(6, 8), nn.Sigmoid(), nn.ReLU(inplace=True), nn.Linear(8, 8), lif(output=True)
+        nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Sigmoid(), nn.Linear(8, 8), lif(output=True)
     ),
     "graded": lambda: nn.Sequential(
         nn.Linear(6, 8), lif(graded_spikes_factor=-0.3), nn.Linear(8, 4), lif(output=True)
@@ -218,6 +218,18 @@ def test_a_changed_parameter_is_noticed(every_size: list[Any]) -> None:
     with pytest.raises(
         RuntimeError, match=r"(?s)Linear to be as it was.*changed.*backward\(\) before"
     ):
+        (spk + mem).sum().backward()
+
+
+@pytest.mark.parametrize("layers", [(nn.Sigmoid(), nn.ReLU(inplace=True)), (nn.Sigmoid(),)])
+def test_what_is_written_to_is_noticed(every_size: list[Any], layers: tuple[nn.Module]) -> None:
+    """As torch notices it, which does not look where others keep."""
+    net = nn.Sequential(nn.Linear(6, 8), *layers, nn.Linear(8, 8), lif(output=True))
+    spk, mem = snn.unroll(net, example("dense"))
+    if len(layers) == 1:
+        with torch.no_grad():
+            net[2].weight.mul_(2)
+    with pytest.raises(RuntimeError, match="to be as it was in the forward pass"):
         (spk + mem).sum().backward()
 
 

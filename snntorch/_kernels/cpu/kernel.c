@@ -6,6 +6,7 @@
  *
  * tables.inc lists what the caller can ask for. rows.inc holds the arithmetic of a step,
  * blocks.inc the way through time. Both are included once for each dtype and instruction set.
+ * events.inc multiplies matrices by spikes.
  */
 
 #include <math.h>
@@ -38,8 +39,13 @@
 #define WIDTH 16
 #define LINES(n) (((n) + WIDTH - 1) & ~(int64_t)(WIDTH - 1))
 #define MAX_BLOCK 1024
+/* Numbers to pack at once, few enough to stay in a core's cache. */
+#define MAX_PACKED 32768
+/* Columns of a block of a table: what a core's registers hold. */
+#define MAX_LANES 64
+#define EACH_LANES(do) do(16) do(32) do(48) do(64)
 
-enum { FORWARD, BACKWARD, SCAN };
+enum { FORWARD, BACKWARD, SCAN, PACK, ADD_ROWS, ADD_TO_TABLE };
 #define NUMBERED(number, ...) number,
 enum { DTYPES(NUMBERED) DTYPE_COUNT };
 enum { MODELS(NUMBERED) MODEL_COUNT };
@@ -70,11 +76,23 @@ typedef struct {
     int64_t stride;
 } Rows;
 
+/* What packing found: how many numbers are not 0, and the bits of their one value. */
+typedef struct {
+    int64_t count;
+    uint64_t value;
+} Packed;
+/* What is counted where there is more than one value. */
+#define TOO_MANY ((int64_t)1 << 48)
+
 #define MEMBER(type, code, name, count, each) type name count;
 typedef struct { ARGS(MEMBER) } Args;
 typedef struct { SCAN_ARGS(MEMBER) } Scan;
+typedef struct { PACK_ARGS(MEMBER) } Pack;
+typedef struct { PRODUCT_ARGS(MEMBER) } Product;
 #define BYTES(type, code, name, count, each) + 8 * (sizeof #code - 1) * sizeof(char count)
 _Static_assert(sizeof(Args) == 0 ARGS(BYTES) && sizeof(Scan) == 0 SCAN_ARGS(BYTES), "no gaps");
+_Static_assert(sizeof(Pack) == 0 PACK_ARGS(BYTES), "no gaps");
+_Static_assert(sizeof(Product) == 0 PRODUCT_ARGS(BYTES), "no gaps");
 
 /* What the threads of one call share. */
 typedef struct {
@@ -189,6 +207,7 @@ DEFINE_BLOCK(double)
 #define DTYPE 16
 #include "rows.inc"
 #include "blocks.inc"
+#include "events.inc"
 #undef SET
 #undef TARGET
 #undef VECTOR
@@ -207,10 +226,14 @@ DEFINE_BLOCK(double)
 #define DTYPE 16
 #include "rows.inc"
 #include "blocks.inc"
+#include "events.inc"
 #define CHOOSE(name, type) (__builtin_cpu_supports("avx2") ? name##_##type##_avx2 : name##_##type)
 #else
 #define CHOOSE(name, type) name##_##type
 #endif
+
+#define CHOOSE_BY(dtype)                                                        \
+    ((dtype) == F32 ? CHOOSE(work, f32) : (dtype) == F64 ? CHOOSE(work, f64) : CHOOSE(work, bf16))
 
 typedef struct {
     void (*run)(void *);
@@ -226,11 +249,8 @@ static void *start_thread(void *data)
 
 /* Have all threads take blocks of at most most neurons until there are none. OpenMP's own
  * threads are those that torch uses. */
-static int share(Work *work, int64_t most, int64_t dtype, int64_t threads, Parallel *parallel)
+static int share(Work *work, void run(void *), int64_t most, int64_t threads, Parallel *parallel)
 {
-    void (*run)(void *) = dtype == F32   ? CHOOSE(work, f32)
-                          : dtype == F64 ? CHOOSE(work, f64)
-                                         : CHOOSE(work, bf16);
     int64_t blocks = (work->size + most - 1) / most;
     if (work->steps * work->size < PARALLEL_FROM)
         threads = 1;
@@ -273,7 +293,9 @@ EXPORT const char *snn_tables(void)
            "parameters" PARAMETER_NAMES(WORD) "\n"
            "surrogates Tabulated" SURROGATES(SURROGATE_WORD) "\n"
            "args" ARGS(FIELD) "\n"
-           "scan" SCAN_ARGS(FIELD);
+           "scan" SCAN_ARGS(FIELD) "\n"
+           "pack" PACK_ARGS(FIELD) "\n"
+           "product" PRODUCT_ARGS(FIELD);
 }
 
 /* What tells these sources from others. */
@@ -295,7 +317,7 @@ EXPORT int snn_forward(const Args *args)
     if (!is_known(args))
         return UNKNOWN;
     Work work = {.args = args, .task = FORWARD, .size = args->size, .steps = args->steps};
-    return share(&work, MAX_BLOCK, args->dtype, args->threads, args->parallel);
+    return share(&work, CHOOSE_BY(args->dtype), MAX_BLOCK, args->threads, args->parallel);
 }
 
 EXPORT int snn_backward(const Args *args)
@@ -314,7 +336,7 @@ EXPORT int snn_backward(const Args *args)
     const int64_t segments = (args->steps + fitting - 1) / fitting;
     work.kept = kept;
     work.length = (args->steps + segments - 1) / segments;
-    return share(&work, most, args->dtype, args->threads, args->parallel);
+    return share(&work, CHOOSE_BY(args->dtype), most, args->threads, args->parallel);
 }
 
 EXPORT int snn_scan(const Scan *args)
@@ -322,5 +344,32 @@ EXPORT int snn_scan(const Scan *args)
     if ((args->dtype != F32 && args->dtype != F64) || args->steps < 1 || args->size < 1)
         return UNKNOWN;
     Work work = {.args = args, .task = SCAN, .size = args->size, .steps = args->steps};
-    return share(&work, MAX_BLOCK, args->dtype, args->threads, args->parallel);
+    return share(&work, CHOOSE_BY(args->dtype), MAX_BLOCK, args->threads, args->parallel);
+}
+
+EXPORT int snn_pack(const Pack *args)
+{
+    if (args->size < 1)
+        return UNKNOWN;
+    Work work = {.args = args, .task = PACK, .size = args->size, .steps = 1};
+    return share(&work, CHOOSE(work, bits), MAX_PACKED, args->threads, args->parallel);
+}
+
+static int product(const Product *args, int task, int64_t size, int64_t steps)
+{
+    const int known = args->lanes > 0 && args->lanes % 16 == 0 && args->lanes <= MAX_LANES;
+    if (!known || args->count < 1 || args->size < 1 || args->columns < 1)
+        return UNKNOWN;
+    Work work = {.args = args, .task = task, .size = size, .steps = steps};
+    return share(&work, CHOOSE(work, bits), MAX_BLOCK, args->threads, args->parallel);
+}
+
+EXPORT int snn_add_rows(const Product *args)
+{
+    return product(args, ADD_ROWS, args->count, args->size);
+}
+
+EXPORT int snn_add_to_table(const Product *args)
+{
+    return product(args, ADD_TO_TABLE, args->size, args->count);
 }

@@ -97,6 +97,8 @@ class Library:
         }
         self.args = Layout(tables["args"], tables)
         self.scan = Layout(tables["scan"], tables)
+        self.pack = Layout(tables["pack"], tables)
+        self.product = Layout(tables["product"], tables)
 
     def call(self, name: str, args: bytes) -> None:
         """Call one of its functions.

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from snntorch._torch import is_autograd_function
+from snntorch._unroll import products
 from snntorch._unroll.deferred.columns import OPERAND, Operation
 from snntorch._unroll.deferred.functions import DROPOUTS
 from snntorch._unroll.layout import channels_are_last, channels_last
@@ -63,12 +64,12 @@ ANY_ORDER = POINTWISE | {
 Gathered = list[tuple[Tensor, bool]]
 
 
-def call(column: Operation, operands: list[Tensor]) -> Any:
-    """Call a column's function once."""
+def call(column: Operation, operands: list[Tensor], func: Any = None) -> Any:
+    """Call a column's function once, or another one with the same arguments."""
     rest = iter(operands)
     args = _made(column.spec[0], rest)
     kwargs = dict(_made(column.spec[1], rest))
-    return column.func(*args, **kwargs)
+    return (func or column.func)(*args, **kwargs)
 
 
 def _made(spec: Any, operands: Any) -> Any:
@@ -129,7 +130,9 @@ def _linear(column: Operation, gathered: Gathered, count: int) -> Any:
     (x, shared), *rest = gathered
     if shared or not all(one for _, one in rest) or x.dim() < 2:
         return None
-    return call(column, [x, *(one for one, _ in rest)])
+    operands = [x, *(one for one, _ in rest)]
+    found = call(column, operands, products.linear)
+    return call(column, operands) if found is None else found
 
 
 def _batched(column: Operation, gathered: Gathered, count: int) -> Any:
