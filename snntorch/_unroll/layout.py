@@ -7,6 +7,7 @@ it gets has the order that its own loop would have given.
 from __future__ import annotations
 
 from math import ceil, prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +25,17 @@ ANY_ORDER = (
 )
 
 
-def channels_last(images: Tensor) -> Tensor:
+def channels_last(images: Tensor, times: int = 1) -> Tensor:
     """Return images, (batch, channels, height, width), in the order that a convolution likes best.
 
     Those are the float32 ones of oneDNN on a CPU; others, and compilers, see to it themselves.
+
+    Args:
+        images: The images.
+        times: For how many time steps they stand.
     """
     likes = images.device.type == "cpu" and images.dtype is torch.float32 and runs_onednn()
-    many = images.dim() == 4 and images.numel() >= FEW
+    many = images.dim() == 4 and images.numel() * times >= FEW
     if not likes or not many or is_traced() or is_transformed():
         return images
     if images.shape[1] == 1:  # is in both orders, and torch takes it for the other one
@@ -53,9 +58,30 @@ def channels_are_last(rows: Tensor) -> bool:
     return rows.movedim(2, -1).is_contiguous()
 
 
+class _ComesBackTurned(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        return rows.view_as(rows)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad.movedim(2, -1).contiguous().movedim(-1, 2)
+
+
+def comes_back_turned(rows: Tensor) -> Tensor:
+    """Return images over time whose gradient is put in their order, if their channels are last.
+
+    Who computed them would have to turn it otherwise, after others copied it to the usual order.
+    """
+    if not (rows.requires_grad and channels_are_last(rows)):
+        return rows
+    out: Tensor = _ComesBackTurned.apply(rows)  # type: ignore[no-untyped-call]
+    return out
+
+
 def plain(rows: Tensor) -> Tensor:
     """Return what a program gets of (time, batch, channels, height, width)."""
-    return rows.contiguous() if channels_are_last(rows) else rows
+    return comes_back_turned(rows).contiguous() if channels_are_last(rows) else rows
 
 
 def steps_at_once(module: nn.Module, rows: Tensor) -> int:

@@ -422,7 +422,10 @@ def test_values_that_are_turned_by_the_program_stay_so() -> None:
     assert torch.equal(got, want)
 
 
-def test_each_step_is_normalized_in_either_order(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("constant", [False, True])
+def test_each_step_is_normalized_in_either_order(
+    constant: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     monkeypatch.setattr(layout, "FEW", 0)
     x, last = data(2), []
@@ -435,9 +438,10 @@ def test_each_step_is_normalized_in_either_order(monkeypatch: pytest.MonkeyPatch
     loop = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.AvgPool2d(2))
     nn.init.uniform_(loop[1].weight)
     deferred = copy.deepcopy(loop)
-    want = torch.stack([loop(row) for row in x])
+    rows = [x[0]] * STEPS if constant else x.unbind()
+    want = torch.stack([loop(row) for row in rows])
     with snn.deferred():
-        got = torch.stack([deferred(row) for row in x])
+        got = torch.stack([deferred(row) for row in rows])
     assert last == [True]
     grads = [
         torch.autograd.grad(out.pow(3).sum(), [x, *run.parameters()])
@@ -448,3 +452,19 @@ def test_each_step_is_normalized_in_either_order(monkeypatch: pytest.MonkeyPatch
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
     for one, other in zip(deferred.buffers(), loop.buffers(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_gradients_come_back_in_the_order_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program reads images in the usual order; a convolution gets its gradient in its own."""
+    monkeypatch.setattr(layout, "FEW", 0)
+    x, came = data(2), []
+    turned = layout.arranged(nn.Conv2d(2, 4, 3), x)
+    rows = layout.comes_back_turned(turned)
+    turned.register_hook(lambda grad: came.append(is_last(grad.flatten(0, 1))))
+    usual = torch.randn(x.shape, requires_grad=True)
+    (first,) = torch.autograd.grad((rows * usual).square().sum(), x, create_graph=True)
+    assert came == [True]
+    torch.testing.assert_close(first, 2 * x * usual.square())
+    (second,) = torch.autograd.grad(first.sum(), usual)
+    torch.testing.assert_close(second, 4 * x * usual)
+    assert layout.comes_back_turned(x) is x

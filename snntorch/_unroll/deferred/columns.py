@@ -13,7 +13,7 @@ from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._unroll.deferred.facts import Fact
 from snntorch._unroll.deferred.modes import Mode, within
 from snntorch._unroll.deferred.placeholder import Meta, Slot
-from snntorch._unroll.layout import fitting
+from snntorch._unroll.layout import comes_back_turned, fitting
 
 #: What an operation takes: what is there, or what will be.
 Operand = Tensor | Slot
@@ -84,7 +84,7 @@ class Column:
         """Return all rows, in whatever order in memory or as the program would have them."""
         if self.turned and not any_order:
             with within(self.mode):
-                self.buffers[out] = self.buffers[out].contiguous()
+                self.buffers[out] = comes_back_turned(self.buffers[out]).contiguous()
         return self.buffers[out]
 
     def finish(self, buffers: list[Tensor], shared: bool = False) -> None:

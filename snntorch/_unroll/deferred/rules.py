@@ -13,12 +13,10 @@ from snntorch._torch import is_autograd_function
 from snntorch._unroll import products
 from snntorch._unroll.deferred.columns import OPERAND, Operation
 from snntorch._unroll.deferred.functions import DROPOUTS
-from snntorch._unroll.layout import channels_are_last, channels_last
+from snntorch._unroll.layout import channels_are_last, channels_last, comes_back_turned
 
 #: What comes out differently each time.
 RANDOM = frozenset(DROPOUTS)
-#: What has to be called for each step even if all it takes is the same.
-EACH = RANDOM | {F.batch_norm}
 #: What treats every entry alone, whatever the shapes, which are broadcast.
 POINTWISE = frozenset(
     getattr(owner, name)
@@ -82,6 +80,16 @@ def _made(spec: Any, operands: Any) -> Any:
     if kind is slice:
         return slice(*[_made(part, operands) for part in parts])
     return parts[0]
+
+
+def once(column: Operation, gathered: Gathered, count: int) -> Any:
+    """Return what each of so many calls gives, all of which take the same."""
+    (first, _), *rest = gathered
+    if column.func is F.batch_norm:  # running statistics tell how many there were
+        return _batch_norm(column, [(first.unsqueeze(0), False), *rest], count)[0]
+    if column.func is F.conv2d:
+        first = channels_last(first, count)
+    return call(column, [first, *(one for one, _ in rest)])
 
 
 def stacks_rows(column: Operation) -> bool:
@@ -162,7 +170,10 @@ def _dropout(column: Operation, gathered: Gathered, count: int) -> Any:
 
 
 def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
-    """Give each step statistics of its own: channels of all steps side by side."""
+    """Give each step statistics of its own: channels of all steps side by side.
+
+    One step stands for all, whose statistics are the same.
+    """
     names = (
         "input",
         "running_mean",
@@ -177,10 +188,8 @@ def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
     args = dict(zip(names, _made(column.spec[0], given), strict=False))
     args |= dict(_made(column.spec[1], given))
     x = args.pop("input")
-    shared = gathered[0][1]
     if not all(one for _, one in gathered[1:]):
         return None
-    x = x.expand(count, *x.shape) if shared else x
     if not args.get("training", False):
         flat = F.batch_norm(x.flatten(0, 1), **args)
         return flat.reshape(*x.shape[:2], *flat.shape[1:])
@@ -188,18 +197,19 @@ def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
     weight, bias = args.pop("weight", None), args.pop("bias", None)
     args.pop("training")
     momentum, eps = args.pop("momentum", 0.1), args.pop("eps", 1e-5)
-    channels, last = x.shape[2], channels_are_last(x)
+    steps, channels, last = len(x), x.shape[2], channels_are_last(x)
     there = (1, 3, 4, 0, 2) if last else (1, 0, *range(2, x.dim()))
     back = (3, 0, 1, 2, 4) if last else there
-    turned = x.permute(there)
+    turned = comes_back_turned(x).permute(there)
     wide = turned.flatten(3).movedim(-1, 1) if last else turned.flatten(1, 2)
-    weights, biases = (None if one is None else one.repeat(count) for one in (weight, bias))
-    found = None if mean is None or var is None else mean.new_zeros(2, count * channels)
+    weights, biases = (None if one is None else one.repeat(steps) for one in (weight, bias))
+    found = None if mean is None or var is None else mean.new_zeros(2, steps * channels)
     means, variances = (None, None) if found is None else found
     out = F.batch_norm(wide, means, variances, weights, biases, True, 1.0, eps)
     if found is not None:
         running = torch.stack([mean.data, var.data])
-        for new in (momentum * found.view(2, count, channels)).unbind(1):
+        news = (momentum * found.view(2, steps, channels)).expand(2, count, channels)
+        for new in news.unbind(1):
             running.mul_(1 - momentum).add_(new)
         # not counted as a change: torch's own update is none either
         mean.data.copy_(running[0])

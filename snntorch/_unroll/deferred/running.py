@@ -114,15 +114,16 @@ def _run_operation(column: Operation, report: Report) -> None:
     gathered = [gather([node.operands[place] for node in nodes], any_order) for place in places]
     same = all(shared for _, shared in gathered)
     if not column.alone:
-        if same and column.func not in rules.EACH:
-            _finish(column, rules.call(column, [one for one, _ in gathered]), shared=True)
+        turns = column.func is torch.conv2d or _takes_turned(column)
+        if same and column.func not in rules.RANDOM:
+            column.turned = any_order and turns
+            _finish(column, rules.once(column, gathered, len(nodes)), shared=True)
             report.ran(name, "once, for all steps", len(nodes), 1)
             return
         with keeping(*[one for one, _ in gathered]):
             found = rules.run(column, gathered, len(nodes))
         if found is not None:
-            turns = column.func is torch.conv2d
-            column.turned = any_order and (turns or _takes_turned(column))
+            column.turned = any_order and turns
             _finish(column, found)
             report.ran(name, "as one batch", len(nodes), 1)
             return
