@@ -72,7 +72,7 @@ MANY = 1 << 20
 def tell_if_slow(x: Tensor, steps: int) -> None:
     """Warn, once, of a large sequence for which this machine has no compiled kernel."""
     compiled = COMPILED.get(x.device.type)
-    reason = compiled.available() if compiled and steps * x[0].numel() >= MANY else None
+    reason = compiled.available() if compiled and steps * x.shape[1:].numel() >= MANY else None
     if reason is not None:
         _tell(reason)
 

@@ -147,19 +147,21 @@ class Problem:
         fits = needed <= given.keys() <= needed | left_out
         expect(fits, "a kernel", f"parameters {rule.parameters()}", tuple(given))
         rows, steps = f"`x` of 1 or {self.steps} steps", tuple(x.shape)
-        expect(x.dim() > 0 and len(x) in (1, self.steps), "a kernel", rows, steps)
-        shape = x.shape[1:]
+        expect(x.dim() > 0 and x.shape[0] in (1, self.steps), "a kernel", rows, steps)
+        shape, dtype = x.shape[1:], x.dtype
         expect(
             self.old.keys() == {*rule.states()}, "a kernel", f"states {rule.states()}", [*self.old]
         )
+        # each run pays for what is said of tensors, so it is only said if something is wrong
         for name, state in self.old.items():
-            like = f"`{name}` like a step, {tuple(shape)} of {x.dtype}"
-            same = state.shape == shape and state.dtype == x.dtype
-            expect(same, "a kernel", like, f"{tuple(state.shape)} of {state.dtype}")
+            if state.shape != shape or state.dtype != dtype:
+                like = f"`{name}` like a step, {tuple(shape)} of {dtype}"
+                expect(False, "a kernel", like, f"{tuple(state.shape)} of {state.dtype}")
         for name, one in given.items():
-            into = f"`{name}` that expands to a step, {tuple(shape)} of {x.dtype}"
-            got = f"{tuple(one.shape)} of {one.dtype} on {one.device}"
-            expect(expands(one, x[0]), "a kernel", into, got)
+            if one.dim() and not expands(one, x[0]):
+                into = f"`{name}` that expands to a step, {tuple(shape)} of {dtype}"
+                got = f"{tuple(one.shape)} of {one.dtype} on {one.device}"
+                expect(False, "a kernel", into, got)
 
     @property
     def shape(self) -> torch.Size:

@@ -274,7 +274,7 @@ def _prepare(  # noqa: PLR0911 (each return is a reason)
         if is_traced() or not _feeds_back(recurrent, current):
             return "its feedback does not take a step's spikes to a step's input"
         parameters["V"] = torch.ones((), device=current.device)
-    step = current[0]
+    step = first if current is x.rows else current[0]
     parameters = {name: in_dtype(value, step.dtype) for name, value in parameters.items()}
     reason = covers.why_not(step, states, parameters.values(), traced=is_traced())
     if reason is not None:

@@ -79,7 +79,7 @@ class Memory:
     def rows_of(self, tensor: Tensor, steps: int) -> tuple[int, int]:
         """Return where the rows of so many steps are, and how far from each other."""
         tensor = by_row(tensor)
-        apart = tensor.stride(0) if len(tensor) > 1 else 0
+        apart = tensor.stride(0) if tensor.shape[0] > 1 else 0
         return self.address(tensor, self.size * (steps if apart else 1)), apart
 
 
@@ -172,7 +172,7 @@ class Args(Memory):
         """Set one of the parameters, for neurons of some shape."""
         at = self.place("values", name)
         if value.numel() == 1:
-            self.parts[at + 1] = value.detach().item()
+            self.parts[at + 1] = value.item()
             return
         while value.shape[0] == 1:
             value = value[0]
