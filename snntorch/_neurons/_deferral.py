@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
-from snntorch._torch import is_traced, is_transformed
+from snntorch._torch import is_traced, is_transformed, no_torch_function
 
 if TYPE_CHECKING:
     from snntorch._neurons._states import StateModule
@@ -33,6 +34,11 @@ RECORDERS: dict[int, Recorder] = {}
 def recorder() -> Recorder | None:
     """Return who notes for this thread."""
     return RECORDERS.get(get_ident()) if RECORDERS else None
+
+
+def unnoted() -> AbstractContextManager[Any]:
+    """Let nobody note what is within, as it takes nothing that a program computes."""
+    return nullcontext() if recorder() is None else no_torch_function()
 
 
 def can_note() -> bool:

@@ -17,6 +17,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from torch.nn.parallel import DistributedDataParallel
 
 from snntorch._checks import expect, expect_real, expect_tensor, owner_name, shape_of
+from snntorch._neurons._deferral import unnoted
 from snntorch._neurons._values import ValueModule
 from snntorch._torch import is_jit_traced
 from snntorch.surrogate import on_ipu
@@ -166,6 +167,13 @@ class StateModule(ValueModule):
             One tensor per state (alone if there is one), empty: it counts as zeros of
             whatever shape the next input asks for, so no batch size has to be known.
         """
+        with unnoted():
+            fresh = self._zeroed()
+        fresh = fresh[: len(self._names_given())]
+        return fresh[0] if len(fresh) == 1 else fresh
+
+    def _zeroed(self) -> tuple[Tensor, ...]:
+        """Zero the states; returns empty ones."""
         device = self._value(self._parameter_names[0]).device
         fresh = tuple(torch.zeros(0, device=device) for _ in self.state_names)
         if torch.compiler.is_compiling():  # to look at old ones would compile each size anew
@@ -181,8 +189,7 @@ class StateModule(ValueModule):
                     for old in self._own_states()
                 )
             )
-        fresh = fresh[: len(self._names_given())]
-        return fresh[0] if len(fresh) == 1 else fresh
+        return fresh
 
     def _names_given(self) -> tuple[str, ...]:
         """Return the states that a call takes and returns; others are kept from call to call."""
