@@ -161,9 +161,13 @@ is_view = Tensor._is_view
 no_torch_function = torch._C.DisableTorchFunction
 
 
+#: Whether autocast is active on any device.
+any_autocast = torch._C._is_any_autocast_enabled
+
+
 def autocasts() -> tuple[tuple[str, torch.dtype, bool], ...]:
     """Return on which devices autocast is active: their types, its dtype, whether it caches."""
-    if not torch._C._is_any_autocast_enabled():  # asked at each operation
+    if not any_autocast():
         return ()
     cpu, cuda = torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
     cached, active = torch.is_autocast_cache_enabled(), ("cpu",) * cpu + ("cuda",) * cuda

@@ -21,7 +21,7 @@ class Recorder(Protocol):
     def neuron_step(
         self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Note one step; returns its spikes and the states that it leaves."""
+        """Note one step, and leave its states on the neuron; returns its spikes, and those."""
 
     def keeps(self, module: StateModule) -> None:
         """Remember a module whose states may be placeholders when the loop ends."""

@@ -285,7 +285,6 @@ class SpikingNeuron(Transition):
         noted = recorder()
         if noted is not None:
             spk, states = noted.neuron_step(self, input_, given)
-            self._store(states)
         else:
             spk, states, kept = self._stepped(input_, given)
             if self.init_hidden or not surrogate.on_ipu():  # where a model's buffers have to stay

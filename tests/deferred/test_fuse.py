@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
+import itertools
 import pickle
 import threading
 import weakref
@@ -19,8 +20,9 @@ import snntorch as snn
 from snntorch import surrogate, utils
 from snntorch._neurons._deferral import RECORDERS
 from snntorch._unroll.deferred import outputs
-from snntorch._unroll.deferred.columns import Column, Node
-from snntorch._unroll.deferred.placeholder import Deferred, Slot
+from snntorch._unroll.deferred.columns import Column
+from snntorch._unroll.deferred.notes import Notes
+from snntorch._unroll.deferred.placeholder import Deferred, Slot, Source
 from snntorch._unroll.deferred.report import Report
 
 STEPS = 6
@@ -189,27 +191,59 @@ def test_an_error_in_the_middle_leaves_no_placeholder() -> None:
 
 def test_no_placeholder_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[weakref.ref[Deferred]] = []
-    of = Deferred.of
+    add = Notes.add
 
-    def watched(*args: Any) -> Deferred:
-        placeholder = of(*args)
-        made.append(weakref.ref(placeholder))
-        return placeholder
+    def watched(*args: Any) -> list[Deferred]:
+        placeholders = add(*args)
+        made.extend(map(weakref.ref, placeholders))
+        return placeholders
 
-    monkeypatch.setattr(Deferred, "of", staticmethod(watched))
+    monkeypatch.setattr(Notes, "add", watched)
     net = snn.fuse(Net())
     gc.collect()
     gc.disable()  # what goes in circles would keep a sequence's memory until it runs
     try:
         out = net(torch.rand(4, 5))
         left = [one for ref in made if (one := ref()) is not None]
-        circles = [one for one in gc.get_objects() if issubclass(type(one), (Column, Slot, Node))]
+        circles = [one for one in gc.get_objects() if issubclass(type(one), (Column, Slot, Source))]
     finally:
         gc.enable()
     assert len(made) > 4 * STEPS
     assert not left
     assert not circles
     assert all(type(one) is Tensor for one in out)
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_what_is_interrupted_amid_a_note_was_not_called(
+    at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = itertools.count()
+
+    def ref(slot: Slot) -> weakref.ref[Slot]:
+        if next(made) == at:
+            raise KeyboardInterrupt
+        return weakref.ref(slot)
+
+    monkeypatch.setattr("snntorch._unroll.deferred.notes.ref", ref)
+    fc, lif, x = nn.Linear(5, 8), snn.Leaky(0.9), torch.rand(4, 3, 5)
+
+    def steps() -> Tensor:
+        mem, out = lif.init_leaky(), []
+        for step in x:
+            try:
+                spk, mem = lif(fc(step), mem)
+            except KeyboardInterrupt:
+                spk, mem = lif(fc(step), mem)
+            out += [spk, mem]
+        return torch.stack(out)
+
+    want = steps()
+    with snn.deferred() as noted:
+        got = steps()
+    assert next(made) > at
+    assert ("Leaky", "over all time") in noted.report.lines
+    torch.testing.assert_close(got, want)
 
 
 def test_what_comes_out_can_be_written_to() -> None:

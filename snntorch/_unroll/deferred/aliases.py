@@ -33,7 +33,7 @@ def share(made: Deferred, view: View) -> None:
 def is_alone(target: Any) -> bool:
     """Return whether a tensor's memory is its own, and nothing forbids to write to it."""
     if type(target) is Deferred:
-        foreign = target.slot.out == FOREIGN
+        foreign = target.slot.source.out == FOREIGN
         return not (foreign or target.origin or living(target.views))
     return type(target) is Tensor and target._base is None and not target.requires_grad  # noqa: SLF001
 
@@ -46,7 +46,7 @@ def own_memory(target: Deferred) -> None:
     if root.origin is not None:  # a row of a tensor that is there
         with with_graph(root):
             root.slot = known(root.origin.func(*root.origin.args))
-    elif root.slot.out != FOREIGN:
+    elif root.slot.source.out != FOREIGN:
         with with_graph(root):
             root.slot = known(value_of(root).clone())
     waiting = [root]

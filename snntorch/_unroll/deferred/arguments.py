@@ -34,7 +34,7 @@ def taken(one: Any) -> Operand:
 def form_of(one: Any, operands: list[Operand], placed: list[Any]) -> Any:
     """Return the form of arguments, and collect the tensors; `UNKNOWN` if it has none."""
     kind = type(one)
-    if isinstance(one, Tensor):
+    if kind is Deferred or isinstance(one, Tensor):
         operands.append(taken(one))
         placed.append(one)
         return OPERAND
@@ -50,14 +50,14 @@ def form_of(one: Any, operands: list[Operand], placed: list[Any]) -> Any:
 def meta_of(one: Operand) -> Meta:
     """Return what is known of an operand."""
     if isinstance(one, Slot):
-        return one.meta
+        return one.source.meta
     return Meta(one.shape, one.dtype, one.device, one.requires_grad)
 
 
 def identity_of(one: Operand, by_id: bool) -> Any:
     """Return what an operand is, the time step apart."""
     if type(one) is Slot:
-        return one.column, one.out
+        return one.source.column, one.source.out
     if by_id or type(one) is nn.Parameter:
         return id(one)
     return one.shape, one.dtype, one.device, one.requires_grad  # type: ignore[union-attr]

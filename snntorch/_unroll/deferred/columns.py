@@ -12,45 +12,36 @@ from torch import Tensor
 from snntorch._neurons.neurons import SpikingNeuron
 from snntorch._unroll.deferred.facts import Fact
 from snntorch._unroll.deferred.modes import Mode, within
-from snntorch._unroll.deferred.placeholder import Meta, Slot
+from snntorch._unroll.deferred.placeholder import Meta, Slot, Source
 from snntorch._unroll.layout import comes_back_turned, fitting
 
 #: What an operation takes: what is there, or what will be.
 Operand = Tensor | Slot
 #: In the form of arguments: a tensor, and what cannot be compared.
 OPERAND, UNKNOWN = object(), object()
-
-
-class Node:
-    """One operation at one time.
-
-    Attributes:
-        operands: What it takes.
-        outs: What it gives; dead where nobody will ask.
-        order: Its place in the program.
-    """
-
-    __slots__ = ("operands", "order", "outs")
-
-    def __init__(self, operands: list[Operand], outs: list[weakref.ref[Slot]], order: int) -> None:
-        self.operands, self.outs, self.order = operands, outs, order
-
-    def wanted(self) -> list[Slot | None]:
-        """Return the slots that someone still holds."""
-        return [ref() for ref in self.outs]
+#: What an operation that ran takes.
+GONE: Any = None
 
 
 class Column:
     """Operations that differ in nothing but the values they take.
 
     Attributes:
-        nodes: The operations, in the order of the program.
         mode: What torch is in.
+        outs: What one of them gives.
+        most: How many to run at once, as what they give is large; None for all.
+        order: Of each operation the place in the program.
+        taken: What they take, one after the other.
+        given: What they give, one after the other; dead where nobody will ask.
     """
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: Mode, metas: tuple[Meta, ...] = ()) -> None:
         self.mode = mode
-        self.nodes: list[Node] = []
+        self.outs = [Source(self, out, meta) for out, meta in enumerate(metas)]
+        self.most: int | None = None
+        self.order: list[int] = []
+        self.taken: list[Operand] = []
+        self.given: list[weakref.ref[Slot]] = []
         #: What was noted next after the latest one of these.
         self.after: Column | None = None
         self.done = False
@@ -62,9 +53,20 @@ class Column:
         self._rows: dict[int, Sequence[Tensor]] = {}
         self._asked: set[int] = set()
 
+    def __len__(self) -> int:
+        return len(self.order)
+
     def sources(self) -> list[Operand]:
-        """Return all that its nodes take."""
-        return [operand for node in self.nodes for operand in node.operands]
+        """Return all that its operations take."""
+        return self.taken
+
+    def operands(self, index: int) -> list[Operand]:
+        """Return what one operation takes."""
+        return self.taken[_part(self.taken, len(self), index)]
+
+    def wanted(self, out: int) -> list[Slot | None]:
+        """Return the slots of one output that someone still holds."""
+        return [ref() for ref in self.given[out :: len(self.outs)]]
 
     def row(self, out: int, index: int) -> Tensor:
         """Return one value of what has run, whoever asks: it may be used with its graph later."""
@@ -82,28 +84,35 @@ class Column:
 
     def buffer(self, out: int, any_order: bool = False) -> Tensor:
         """Return all rows, in whatever order in memory or as the program would have them."""
-        if self.turned and not any_order:
+        found = self.buffers[out]
+        if self.turned and not any_order and not found.is_contiguous():
             with within(self.mode):
-                self.buffers[out] = comes_back_turned(self.buffers[out]).contiguous()
-        return self.buffers[out]
+                found = self.buffers[out] = comes_back_turned(found).contiguous()
+        return found
 
     def finish(self, buffers: list[Tensor], shared: bool = False) -> None:
         """Keep what was computed, and let go of what it was computed from."""
         self.buffers, self.shared, self.done = buffers, shared, True
-        for node in self.nodes:
-            node.operands = []
+        self.taken = []
 
     def forget(self) -> None:
         """Let go of all but the results: a circle would keep them until Python looks for such."""
-        self.nodes, self.after = [], None
+        self.outs, self.order, self.taken, self.given, self.after = [], [], [], [], None
 
-    def finish_node(self, node: Node, values: Sequence[Tensor]) -> None:
-        """Keep what one node alone gave."""
-        for ref, value in zip(node.outs, values, strict=True):
+    def finish_one(self, index: int, values: Sequence[Tensor]) -> None:
+        """Keep what one operation alone gave, and let go of what it was computed from."""
+        given, taken = (_part(some, len(self), index) for some in (self.given, self.taken))
+        for ref, value in zip(self.given[given], values, strict=True):
             slot = ref()
             if slot is not None:
-                slot.value, slot.column = value, None
-        node.operands = []
+                slot.settle(value)
+        self.taken[taken] = [GONE] * (taken.stop - taken.start)
+
+
+def _part(things: list[Any], count: int, index: int) -> slice:
+    """Return where the things of one of so many operations are."""
+    width = len(things) // count
+    return slice(index * width, (index + 1) * width)
 
 
 class Outputs(NamedTuple):
@@ -128,16 +137,17 @@ class Operation(Column):
         spec: How its arguments are made of operands and constants.
         alone: Whether each call has to be one of its own.
         gives: What a call gives.
+        gives_one: Whether that is one tensor with memory of its own.
         same: Whether each call takes the same, so that one is enough.
         pattern: By what the arguments of the latest call are known again, see `repeats`.
-        most: How many calls to run at once, as what they give is large; None for all.
     """
 
     def __init__(
         self, func: Any, spec: Any, mode: Mode, alone: bool, gives: Outputs, same: bool
     ) -> None:
-        super().__init__(mode)
+        super().__init__(mode, gives.metas)
         self.func, self.spec, self.alone, self.gives = func, spec, alone, gives
+        self.gives_one = gives.kind is None and not gives.is_view
         self.pattern: Any = None
         meta = gives.metas[0]
         large = func is torch.conv2d and not same and meta.device.type == "cpu"
@@ -150,11 +160,11 @@ class Operation(Column):
 
 
 class Rows(Column):
-    """Rows of one tensor, by their index; what is known of each is `meta`."""
+    """Rows of one tensor, by their index."""
 
     def __init__(self, base: Operand, meta: Meta, mode: Mode) -> None:
-        super().__init__(mode)
-        self.base, self.meta = base, meta
+        super().__init__(mode, (meta,))
+        self.base = base
 
     def sources(self) -> list[Operand]:
         """Return the tensor."""
@@ -169,29 +179,48 @@ class Chain(Column):
         start: The states to start from.
         facts: What the neuron was while the steps were noted, see `facts_of`.
         names: Names of the outputs: the spikes, and the states.
-        states: Where among these each state is.
-        newest: The states that the last step left.
-        pattern: By what the input of the latest step is known again, see `repeats`.
-        metas: What is known of the outputs of a step.
+        first: Where among these the states begin: a neuron may have its spikes as one.
+        states: The outputs from there on.
+        like: The source of the latest input, or that input itself.
+        learns: Whether the neuron has parameters with a gradient.
     """
 
     def __init__(
-        self, neuron: SpikingNeuron, start: list[Operand], facts: list[Fact], mode: Mode
+        self,
+        neuron: SpikingNeuron,
+        start: list[Operand],
+        facts: list[Fact],
+        mode: Mode,
+        learns: bool,
     ) -> None:
         super().__init__(mode)
         self.neuron, self.start, self.facts = neuron, start, facts
         self.names = tuple(dict.fromkeys(("spk", *neuron.state_names)))
-        self.states = [self.names.index(name) for name in neuron.state_names]
-        self.newest: list[Slot] = []
-        self.pattern: Any = None
-        self.metas: tuple[Meta, ...] = ()
-        self.learns = any(one.requires_grad for one in neuron.parameters())
+        self.first = len(self.names) - len(neuron.state_names)
+        self.states: list[Source] = []
+        self.like: Any = None
+        self.learns = learns
 
     def sources(self) -> list[Operand]:
-        """Return all that its nodes take, the states to start from included."""
+        """Return all that its operations take, the states to start from included."""
         return [*self.start, *super().sources()]
+
+    def left(self, states: list[Operand]) -> bool:
+        """Return whether states are those that the last step left."""
+        newest = len(self) - 1
+        return all(
+            type(one) is Slot
+            and (one.source.column, one.source.out, one.index) == (self, out, newest)
+            for out, one in enumerate(states, self.first)
+        )
+
+    def will_give(self, like: Meta) -> None:
+        """Let what the next steps give be like something."""
+        if not self.outs or self.outs[0].meta != like:
+            self.outs = [Source(self, out, like) for out in range(len(self.names))]
+            self.states = self.outs[self.first :]
 
     def forget(self) -> None:
         """Let go of all but the results."""
         super().forget()
-        self.start, self.newest, self.pattern = [], [], None
+        self.start, self.states, self.like = [], [], None

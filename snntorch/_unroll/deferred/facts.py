@@ -16,10 +16,12 @@ _ABSENT = object()
 
 def facts_of(neuron: SpikingNeuron) -> list[Fact]:
     """Return what a step of a neuron depends on besides its input and its states."""
-    owners: tuple[dict[str, Any], ...] = (neuron._parameters, neuron._buffers)  # noqa: SLF001
+    learned: dict[str, Any] = neuron._parameters  # noqa: SLF001
+    buffers: dict[str, Any] = neuron._buffers  # noqa: SLF001
     found = []
     for name in (*neuron._parameter_names, *_ATTRIBUTES):  # noqa: SLF001
-        place = next((one for one in owners if name in one), neuron.__dict__)
+        others = buffers if name in buffers else neuron.__dict__
+        place = learned if name in learned else others
         found.append((place, name, place.get(name, _ABSENT)))
     return found
 

@@ -14,16 +14,18 @@ from snntorch._unroll.deferred.placeholder import Deferred, Slot
 
 
 class Late:
-    """What is to be written to tensors once it is known; false if there is nothing."""
+    """What is to be written to tensors once it is known.
+
+    Attributes:
+        waits: Whether there is anything.
+    """
 
     def __init__(self) -> None:
+        self.waits = False
         #: By the id of a tensor the tensor, and the value that replaces its own.
         self._rebound: dict[int, tuple[Tensor, Deferred, Mode]] = {}
         #: The same of single rows, by index.
         self._rows: dict[int, tuple[Tensor, list[tuple[int, Operand, Mode]]]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._rebound or self._rows)
 
     def current(self, tensor: Any) -> Any:
         """Return the value that a tensor will have; itself where nothing waits."""
@@ -33,6 +35,7 @@ class Late:
     def rebind(self, target: Tensor, value: Deferred) -> None:
         """Let a tensor have another value."""
         self._rebound[id(target)] = target, value, mode_now()
+        self.waits = True
 
     def write_row(self, target: Any, index: Any, value: Any) -> bool:
         """Let a row of a tensor have another value, if it is no more than that; returns whether."""
@@ -44,6 +47,7 @@ class Late:
             return False
         row = index % len(target), taken(value), mode_now()
         self._rows.setdefault(id(target), (target, []))[1].append(row)
+        self.waits = True
         return True
 
     def is_stale(self, one: Tensor, written_to: bool) -> bool:
@@ -53,7 +57,7 @@ class Late:
             one: The tensor.
             written_to: Whether it is not read, but one more row is written to it.
         """
-        if not self or id(one) in self._rebound or (written_to and id(one) in self._rows):
+        if not self.waits or id(one) in self._rebound or (written_to and id(one) in self._rows):
             return False
         targets = [target for target, *_ in (*self._rebound.values(), *self._rows.values())]
         return memory_of(one) in map(memory_of, targets)
@@ -62,6 +66,7 @@ class Late:
         """Write all, in the mode in which the program did."""
         rebound, self._rebound = self._rebound, {}
         rows, self._rows = self._rows, {}
+        self.waits = False
         for target, value, mode in rebound.values():
             with within(mode):
                 target.copy_(value.slot.real())

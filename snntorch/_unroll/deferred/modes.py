@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from torch import is_grad_enabled, is_inference_mode_enabled
 
-from snntorch._torch import autocasts
+from snntorch._torch import any_autocast, autocasts
 
 
 class Mode(NamedTuple):
@@ -26,18 +27,18 @@ def mode_now() -> Mode:
 
 def is_mode(mode: Mode) -> bool:
     """Return whether torch is in a mode."""
-    grad, inference, autocast = mode
-    if torch.is_grad_enabled() is not grad or torch.is_inference_mode_enabled() is not inference:
-        return False
-    return autocasts() == autocast
+    # asked at each operation, so nothing is asked twice
+    autocast = autocasts() if any_autocast() else ()
+    return (is_grad_enabled(), is_inference_mode_enabled(), autocast) == mode
+
+
+def within(mode: Mode) -> contextlib.AbstractContextManager[Any]:
+    """Put torch into a mode."""
+    return contextlib.nullcontext() if is_mode(mode) else _into(mode)
 
 
 @contextlib.contextmanager
-def within(mode: Mode) -> Iterator[None]:
-    """Put torch into a mode."""
-    if is_mode(mode):
-        yield
-        return
+def _into(mode: Mode) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode(mode.inference))
         stack.enter_context(torch.set_grad_enabled(mode.grad))

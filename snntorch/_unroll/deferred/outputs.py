@@ -34,8 +34,9 @@ def outputs_of(
     """
     metas = tuple([meta_of(one) for one in operands])
     key = (func, spec, metas, mode)
-    if key in _KNOWN:
-        return _KNOWN[key]
+    known = _KNOWN.get(key)
+    if known is not None:
+        return known
     try:
         found = _asked(func, operands, args, kwargs)
     except Exception:
@@ -59,7 +60,7 @@ def _asked(func: Any, operands: list[Operand], args: Any, kwargs: Any) -> Output
         if type(one) is not Deferred:
             # what a function may write to, such as running statistics
             return one.clone() if type(one) is Tensor else one
-        meta = one.slot.meta
+        meta = one.slot.source.meta
         made = torch.zeros(meta.shape, dtype=meta.dtype, device=meta.device)
         return made.requires_grad_(meta.requires_grad)
 

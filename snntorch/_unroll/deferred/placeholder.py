@@ -27,38 +27,61 @@ class Meta(NamedTuple):
     requires_grad: bool
 
 
+class Source:
+    """One output of a column, at whatever step: each value of it has the same source.
+
+    Attributes:
+        column: The column; None for the source of a value that is there.
+        out: Which of the column's outputs.
+        meta: What is known of each value.
+    """
+
+    __slots__ = ("column", "meta", "out")
+
+    def __init__(self, column: Column | None, out: int, meta: Meta) -> None:
+        self.column, self.out, self.meta = column, out, meta
+
+
 class Slot:
     """Where a value will be: one row of what a column computes.
 
     Attributes:
-        column: What computes it, until it has.
-        out: Which of the column's outputs.
+        source: Where it comes from.
         index: Which row of that.
-        meta: What is known of it.
         value: The value, once it was asked for.
         is_row: Whether that shares memory with other rows.
     """
 
-    __slots__ = ("__weakref__", "column", "index", "is_row", "meta", "out", "value")
+    __slots__ = ("__weakref__", "index", "is_row", "source", "value")
 
-    def __init__(self, column: Column | None, out: int, index: int, meta: Meta) -> None:
-        self.column, self.out, self.index, self.meta = column, out, index, meta
+    def __init__(self, source: Source, index: int) -> None:
+        self.source, self.index, self.is_row = source, index, False
         self.value: Tensor | None = None
-        self.is_row = False
+
+    def settle(self, value: Tensor) -> Tensor:
+        """Take the value, and let go of what computed it; returns the value."""
+        self.value, self.source = value, Source(None, self.source.out, self.source.meta)
+        return value
 
     def real(self) -> Tensor:
         """Return the value of what has run."""
-        if self.value is None:
-            assert self.column is not None
-            self.value = self.column.row(self.out, self.index)
-            self.is_row, self.column = True, None
-        return self.value
+        if self.value is not None:
+            return self.value
+        column = self.source.column
+        assert column is not None
+        self.is_row = True
+        return self.settle(column.row(self.source.out, self.index))
+
+    def is_computed(self) -> bool:
+        """Return whether what gives it has run."""
+        column = self.source.column
+        return self.value is not None or (column is not None and column.done)
 
 
 def known(tensor: Tensor) -> Slot:
     """Return a slot that has its value."""
     meta = Meta(tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad)
-    slot = Slot(None, FOREIGN, 0, meta)
+    slot = Slot(Source(None, FOREIGN, meta), 0)
     slot.value = tensor
     return slot
 
@@ -107,47 +130,47 @@ class Deferred(Tensor):
         )
 
     # What is known needs no value. Overridden as properties, these cost no dispatch
-    shape = property(lambda self: self.slot.meta.shape)
-    dtype = property(lambda self: self.slot.meta.dtype)
-    device = property(lambda self: self.slot.meta.device)
-    requires_grad = property(lambda self: self.slot.meta.requires_grad)
-    ndim = property(lambda self: len(self.slot.meta.shape))
-    is_cpu = property(lambda self: self.slot.meta.device.type == "cpu")
-    is_cuda = property(lambda self: self.slot.meta.device.type == "cuda")
-    is_meta = property(lambda self: self.slot.meta.device.type == "meta")
+    shape = property(lambda self: self.slot.source.meta.shape)
+    dtype = property(lambda self: self.slot.source.meta.dtype)
+    device = property(lambda self: self.slot.source.meta.device)
+    requires_grad = property(lambda self: self.slot.source.meta.requires_grad)
+    ndim = property(lambda self: len(self.slot.source.meta.shape))
+    is_cpu = property(lambda self: self.slot.source.meta.device.type == "cpu")
+    is_cuda = property(lambda self: self.slot.source.meta.device.type == "cuda")
+    is_meta = property(lambda self: self.slot.source.meta.device.type == "meta")
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dimension."""
-        return self.slot.meta.shape if dim is None else self.slot.meta.shape[dim]
+        return self.slot.source.meta.shape if dim is None else self.slot.source.meta.shape[dim]
 
     def dim(self) -> int:
         """Return the number of dimensions."""
-        return len(self.slot.meta.shape)
+        return len(self.slot.source.meta.shape)
 
     ndimension = dim
 
     def numel(self) -> int:
         """Return the number of entries."""
-        return self.slot.meta.shape.numel()
+        return self.slot.source.meta.shape.numel()
 
     nelement = numel
 
     def __len__(self) -> int:
-        if not self.slot.meta.shape:
+        if not self.slot.source.meta.shape:
             raise TypeError("len() of a 0-d tensor")
-        return self.slot.meta.shape[0]
+        return self.slot.source.meta.shape[0]
 
     def element_size(self) -> int:
         """Return the number of bytes of an entry."""
-        return self.slot.meta.dtype.itemsize
+        return self.slot.source.meta.dtype.itemsize
 
     def is_floating_point(self) -> bool:
         """Return whether its dtype is one of floats."""
-        return self.slot.meta.dtype.is_floating_point
+        return self.slot.source.meta.dtype.is_floating_point
 
     def is_complex(self) -> bool:
         """Return whether its dtype is complex."""
-        return self.slot.meta.dtype.is_complex
+        return self.slot.source.meta.dtype.is_complex
 
     def is_inference(self) -> bool:
         """Return whether it is, or will be, a tensor of inference mode."""
@@ -179,7 +202,8 @@ def own_or_zero(state: Any) -> Tensor:
     if type(state) is not Deferred:
         return state  # type: ignore[no-any-return]
     slot = state.slot
-    if slot.value is None and (slot.column is None or not slot.column.done):
-        return torch.zeros(slot.meta.shape, dtype=slot.meta.dtype, device=slot.meta.device)
+    if not slot.is_computed():
+        shape, dtype, device, _ = slot.source.meta
+        return torch.zeros(shape, dtype=dtype, device=device)
     value = slot.real()
     return value.clone() if slot.is_row else value

@@ -129,9 +129,8 @@ class Recorder(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Note a function, or run it."""
-        kwargs = kwargs or {}
         found = self._again(func, args, kwargs)
-        return self._anew(func, args, kwargs) if found is None else found
+        return self._anew(func, args, kwargs or {}) if found is None else found
 
     def _anew(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Note a function that was not called here a time step ago, or run it."""
@@ -141,7 +140,7 @@ class Recorder(TorchFunctionMode):
         placed: list[Any] = []
         spec = (form_of(args, operands, placed), form_of(tuple(kwargs.items()), operands, placed))
         waits = any(type(one) is Deferred for one in placed)
-        if self._late or self._noted.updated:
+        if self._late.waits or self._noted.updated:
             waits = self._look_up(func, operands, placed) or waits
         # a tensor that is there may be the input over time, of which a step is taken
         taken_of = func is Tensor.__getitem__ and args[0].is_floating_point()
@@ -165,23 +164,25 @@ class Recorder(TorchFunctionMode):
             return self.now(func, args, kwargs)
         return self._note(func, spec, operands, args, kwargs)
 
-    def _again(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _again(self, func: Any, args: Any, kwargs: dict[str, Any] | None) -> Any:
         """Note what the program did here a time step ago, too; None if it is something else."""
         noted = self._noted
-        column = noted.last.after if noted.last is not None else None
-        if type(column) is not Operation or self._late or column.func != func:
+        column = noted.last.after
+        if type(column) is not Operation or column.func != func or self._late.waits:
             return None
-        operands: list[Operand] = []
-        given = (*args, *kwargs, *kwargs.values()) if kwargs else args
-        if not are_again(given, column.pattern, operands, len(kwargs)) or not is_mode(column.mode):
+        likes, named, operands = column.pattern
+        operands = operands.copy()
+        given, names = ((*args, *kwargs, *kwargs.values()), len(kwargs)) if kwargs else (args, 0)
+        if names != named or not are_again(given, likes, operands) or not is_mode(column.mode):
             return None
-        if noted.begins_anew(column):
+        if noted.full and column is noted.first:
             self.flush()
             return None
-        updates = func is torch.nn.functional.batch_norm
-        if noted.updated and not updates and any(id(one) in noted.updated for one in operands):
+        reads = noted.updated and func is not torch.nn.functional.batch_norm
+        if reads and any(id(one) in noted.updated for one in operands):
             return None
-        return self._given(column, operands, args, kwargs)
+        outs = noted.add(column, operands, self)
+        return outs[0] if column.gives_one else self._formed(column, outs, args, kwargs or {})
 
     def _note(
         self,
@@ -201,7 +202,7 @@ class Recorder(TorchFunctionMode):
             return self._note(func, spec, operands, args, kwargs, alone)
         key = (func, spec, mode, tuple([identity_of(one, by_id) for one in operands]), alone)
         column = self._noted.column(key)
-        if column is not None and self._noted.begins_anew(column):
+        if column is not None and self._noted.full and column is self._noted.first:
             self.flush()
             column = None
         if column is None:
@@ -211,14 +212,12 @@ class Recorder(TorchFunctionMode):
         assert isinstance(column, Operation)
         column.pattern = pattern_of((*args, *kwargs, *kwargs.values()), len(kwargs))
         self._noted.hold(operands)
-        return self._given(column, operands, args, kwargs)
+        outs = self._noted.add(column, operands, self)
+        return outs[0] if column.gives_one else self._formed(column, outs, args, kwargs)
 
-    def _given(self, column: Operation, operands: list[Operand], args: Any, kwargs: Any) -> Any:
-        """Add a call to a column; returns placeholders of what it gives."""
-        metas, kind, is_view = column.gives
-        if column.most is not None and len(column.nodes) + 1 >= column.most:
-            self._noted.full = True
-        outs = [Deferred.of(slot, self) for slot in self._noted.add(column, operands, metas)]
+    def _formed(self, column: Operation, outs: list[Deferred], args: Any, kwargs: Any) -> Any:
+        """Return several placeholders as a function gives them, or views as such."""
+        _, kind, is_view = column.gives
         if is_view:
             for base in [one for one in flat(args) if type(one) is Deferred][:1]:
                 for out in outs:
@@ -251,7 +250,7 @@ class Recorder(TorchFunctionMode):
             column = Rows(operand, meta, mode_now())
             self._noted.begin(column, key, [operand])
         assert isinstance(column, Rows)
-        row = Deferred.of(Slot(column, 0, index, column.meta), self)
+        row = Deferred.of(Slot(column.outs[0], index), self)
         share(row, View(base, Tensor.__getitem__, (base, index), {}))
         return row
 
@@ -280,7 +279,7 @@ class Recorder(TorchFunctionMode):
         running = [args[1] if len(args) > 1 else kwargs.get("running_mean")]
         running += [args[2] if len(args) > 2 else kwargs.get("running_var")]
         training = args[5] if len(args) > 5 else kwargs.get("training", False)
-        column = id(source.column) if type(source) is Slot else None
+        column = id(source.source.column) if type(source) is Slot else None
         for one in running if training else ():
             if one is not None and self._noted.updated.setdefault(id(one), column) != column:
                 self.flush("one layer normalizes at several places")
@@ -326,13 +325,13 @@ class Recorder(TorchFunctionMode):
     def value(self, one: Deferred) -> Tensor:
         """Return the value of a placeholder."""
         slot = one.slot
-        if slot.value is None and (slot.column is None or not slot.column.done):
-            if isinstance(slot.column, Rows) and isinstance(slot.column.base, Tensor):
-                with within(slot.column.mode):  # it may be used with its graph later
-                    slot.value = slot.column.base[slot.index]
-                return slot.value
+        if not slot.is_computed():
+            column = slot.source.column
+            if isinstance(column, Rows) and isinstance(column.base, Tensor):
+                with within(column.mode):  # it may be used with its graph later
+                    return slot.settle(column.base[slot.index])
             self.flush("its value is needed")
-            if slot.value is None and slot.column is not None and not slot.column.done:
+            if not slot.is_computed():
                 raise RuntimeError(
                     "snn.fuse or snn.deferred was interrupted before it computed this value. "
                     "Run the loop again."
@@ -341,7 +340,7 @@ class Recorder(TorchFunctionMode):
 
     def flush(self, reason: str = "") -> None:
         """Run all that was noted."""
-        if self._noted.columns or self._late:
+        if self._noted.columns or self._late.waits:
             with no_torch_function():
                 if reason:
                     self.report.asked(reason, users_line())
@@ -359,29 +358,24 @@ class Recorder(TorchFunctionMode):
     def neuron_step(
         self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Note one step; returns its spikes and the states that it leaves."""
-        last = self._noted.last.after if self._noted.last is not None else None
-        if last is not None and self._noted.begins_anew(last):
-            self.flush()
-            last = None
-        operands: list[Operand] = []
-        if (
-            type(last) is Chain
-            and last.neuron is neuron
-            and not self._late
-            and are_again((input_,), last.pattern, operands)
-            and goes_on(last, given)
-        ):
-            chain = last
-        else:
+        """Note one step, and leave its states on the neuron; returns its spikes, and those."""
+        noted, operands = self._noted, None
+        latest = noted.last.after
+        if type(latest) is Chain and latest.neuron is neuron:
+            if noted.full and latest is noted.first:
+                self.flush()
+            elif not self._late.waits:
+                chain, operands = latest, goes_on(latest, input_, given)
+        if operands is None:
             with no_torch_function():
                 chain, operands = self._chain(neuron, input_, given)
-        slots = self._noted.add(chain, operands, chain.metas)
-        outs = [Deferred.of(slot, self) for slot in slots]
-        chain.newest = [slots[place] for place in chain.states]
-        if self.chunk is not None and len(chain.nodes) >= self.chunk:
+        outs = self._noted.add(chain, operands, self)
+        if self.chunk is not None and len(chain) >= self.chunk:
             self.flush()
-        return outs[0], tuple([outs[place] for place in chain.states])
+        own, states = neuron._buffers, tuple(outs[chain.first :])  # noqa: SLF001
+        for name, state in zip(neuron.state_names, states):  # noqa: B905 (as long)
+            own[name] = state
+        return outs[0], states
 
     def _chain(
         self, neuron: SpikingNeuron, input_: Any, given: tuple[Any, ...]
@@ -397,27 +391,31 @@ class Recorder(TorchFunctionMode):
         states = tuple(self._latest(neuron, one) for one in states)
         operands = [taken(state) for state in states]
         mode, facts = mode_now(), facts_of(neuron)
-        chain = operands[0].column if operands and type(operands[0]) is Slot else None
+        chain = operands[0].source.column if operands and type(operands[0]) is Slot else None
         if (
             type(chain) is not Chain
             or chain.done
             or chain.neuron is not neuron
             or chain.mode != mode
-            or any(one is not two for one, two in zip(operands, chain.newest, strict=True))
+            or not chain.left(operands)
         ):
-            chain = Chain(neuron, operands, facts, mode)
-            reads = *[fact for *_, fact in facts], *operands, *neuron.parameters()
-            self._noted.begin(chain, chain, reads)
+            own = list(neuron.parameters())
+            chain = Chain(neuron, operands, facts, mode, any(one.requires_grad for one in own))
+            self._noted.begin(chain, chain, [*[fact for *_, fact in facts], *operands, *own])
         elif not are_same(chain.facts):
             self.flush(f"a parameter of {type(neuron).__name__} was replaced")
             return self._chain(neuron, raw, given)
-        dtype = torch.promote_types(states[0].dtype, input_.dtype)
+        dtype = states[0].dtype
+        if dtype is not input_.dtype:
+            dtype = torch.promote_types(dtype, input_.dtype)
         learns = mode.grad and (
             chain.learns or input_.requires_grad or any(s.requires_grad for s in states)
         )
         like = Meta(torch.Size(shape), dtype, input_.device, learns)
-        chain.metas = (like,) * len(chain.names)
-        chain.pattern = pattern_of((raw,) if input_ is raw else ())
+        chain.will_give(like)
+        chain.like = UNKNOWN
+        if input_ is raw:
+            chain.like = raw.slot.source if type(raw) is Deferred else raw
         self.keeps(neuron)
         current = [taken(input_)]
         self._noted.hold(current)
@@ -425,7 +423,8 @@ class Recorder(TorchFunctionMode):
 
     def _latest(self, neuron: SpikingNeuron, one: Any) -> Any:
         """Return the latest value of what a neuron takes."""
-        if type(one) is Deferred or not isinstance(one, Tensor):
+        as_it_is = not (self._late.waits or self._noted.updated)
+        if as_it_is or type(one) is Deferred or not isinstance(one, Tensor):
             return one
         if self._is_stale(type(neuron), one):
             self.flush(f"{type(neuron).__name__} reads a tensor that was written to")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from snntorch._neurons._unroll import Sequence as OverTime
 from snntorch._neurons._unroll import run_from, step_from
 from snntorch._unroll.deferred import rules
-from snntorch._unroll.deferred.columns import Chain, Column, Node, Operand, Operation, Rows
+from snntorch._unroll.deferred.columns import Chain, Column, Operand, Operation, Rows
 from snntorch._unroll.deferred.facts import as_noted
 from snntorch._unroll.deferred.modes import within
 from snntorch._unroll.deferred.placeholder import Slot
@@ -21,14 +22,15 @@ from snntorch._unroll.keeping import keeping
 
 def run_all(columns: list[Column], report: Report) -> None:
     """Run columns in an order in which each finds what it takes; none is kept any longer."""
-    groups = _in_order(columns)[::-1]
+    # an interrupt may have left one without operations
+    groups = _in_order([one for one in columns if len(one) or type(one) is Rows])[::-1]
     columns.clear()
     while groups:
-        group = groups.pop()
-        if len(group) == 1 and not _feeds_itself(group[0]):
-            _run(group[0], report)
-        else:
+        group, circles = groups.pop()
+        if circles:
             _run_in_step(group, report)
+        else:
+            _run(group[0], report)
         for column in group:
             column.forget()
 
@@ -37,24 +39,23 @@ def _needs(column: Column) -> Iterator[Column]:
     """Yield the columns that have to run before a column."""
     seen = set()
     for operand in column.sources():
-        if type(operand) is Slot and operand.column is not None and not operand.column.done:
-            before = operand.column
-            if id(before) not in seen:
-                seen.add(id(before))
-                yield before
+        before = operand.source.column if type(operand) is Slot else None
+        if before is not None and not before.done and id(before) not in seen:
+            seen.add(id(before))
+            yield before
 
 
-def _feeds_itself(column: Column) -> bool:
-    return any(before is column for before in _needs(column))
+def _in_order(columns: list[Column]) -> list[tuple[list[Column], bool]]:
+    """Return the strongly connected components (R. Tarjan, 1972), those needed first.
 
-
-def _in_order(columns: list[Column]) -> list[list[Column]]:
-    """Return the strongly connected components (R. Tarjan, 1972), those needed first."""
+    With each it is told whether values go in circles there.
+    """
     number: dict[int, int] = {}
     low: dict[int, int] = {}
     stack: list[Column] = []
     on_stack: set[int] = set()
-    groups: list[list[Column]] = []
+    need_themselves: set[int] = set()
+    groups: list[tuple[list[Column], bool]] = []
     for root in columns:
         if id(root) in number:
             continue
@@ -78,13 +79,15 @@ def _in_order(columns: list[Column]) -> list[list[Column]]:
                         group.append(one)
                         if one is column:
                             break
-                    groups.append(group)
+                    groups.append((group, len(group) > 1 or id(column) in need_themselves))
             elif id(following) not in number:
                 number[id(following)] = low[id(following)] = len(number)
                 stack.append(following)
                 on_stack.add(id(following))
                 work.append((following, iter(list(_needs(following)))))
             elif id(following) in on_stack:
+                if following is column:
+                    need_themselves.add(id(column))
                 low[id(column)] = min(low[id(column)], number[id(following)])
     return groups
 
@@ -104,51 +107,50 @@ def _run(column: Column, report: Report) -> None:
 
 
 def _run_operation(column: Operation, report: Report) -> None:
-    nodes, name = column.nodes, column.func.__name__
-    if len(nodes) == 1:
-        column.finish_node(nodes[0], _tuple(_called(column, nodes[0])))
+    count, name = len(column), column.func.__name__
+    if count == 1:
+        column.finish_one(0, _tuple(_called(column)))
         column.done = True
         report.ran(name, "once", 1, 1)
         return
-    places, any_order = range(len(nodes[0].operands)), column.func in rules.ANY_ORDER
-    gathered = [gather([node.operands[place] for node in nodes], any_order) for place in places]
+    width, any_order = len(column.taken) // count, column.func in rules.ANY_ORDER
+    gathered = [gather(column.taken[place::width], any_order) for place in range(width)]
     same = all(shared for _, shared in gathered)
     if not column.alone:
         turns = column.func is torch.conv2d or _takes_turned(column)
         if same and column.func not in rules.RANDOM:
             column.turned = any_order and turns
-            _finish(column, rules.once(column, gathered, len(nodes)), shared=True)
-            report.ran(name, "once, for all steps", len(nodes), 1)
+            _finish(column, rules.once(column, gathered, count), shared=True)
+            report.ran(name, "once, for all steps", count, 1)
             return
         with keeping(*[one for one, _ in gathered]):
-            found = rules.run(column, gathered, len(nodes))
+            found = rules.run(column, gathered, count)
         if found is not None:
             column.turned = any_order and turns
             _finish(column, found)
-            report.ran(name, "as one batch", len(nodes), 1)
+            report.ran(name, "as one batch", count, 1)
             return
-    for node in nodes:
-        values = rules.call(column, [_real(one) for one in node.operands])
-        column.finish_node(node, _tuple(values))
+    for index in range(count):
+        values = rules.call(column, [_real(one) for one in column.operands(index)])
+        column.finish_one(index, _tuple(values))
     column.done = True
-    report.ran(name, "step by step", len(nodes), len(nodes))
+    report.ran(name, "step by step", count, count)
 
 
 def _takes_turned(column: Column) -> bool:
     """Return whether anything that a column takes may have another order in memory than usual."""
     return any(
-        type(one) is Slot and one.column is not None and one.column.turned
-        for node in column.nodes
-        for one in node.operands
+        type(one) is Slot and one.source.column is not None and one.source.column.turned
+        for one in column.taken
     )
 
 
-def _called(column: Operation, node: Node) -> Any:
-    """Return what one call gives; rows that a column computed are stacked as they are."""
+def _called(column: Operation) -> Any:
+    """Return what a lone call gives; rows that a column computed are stacked as they are."""
     if rules.stacks_rows(column):
-        rows, shared = gather(node.operands)
-        return rows.expand(len(node.operands), *rows.shape).clone() if shared else rows.clone()
-    return rules.call(column, [_real(one) for one in node.operands])
+        rows, shared = gather(column.taken)
+        return rows.expand(len(column.taken), *rows.shape).clone() if shared else rows.clone()
+    return rules.call(column, [_real(one) for one in column.taken])
 
 
 def _finish(column: Operation, found: Any, shared: bool = False) -> None:
@@ -160,15 +162,15 @@ def _tuple(found: Any) -> tuple[Tensor, ...]:
 
 
 def _run_chain(chain: Chain, report: Report) -> None:
-    neuron, nodes = chain.neuron, chain.nodes
-    name, steps = type(neuron).__name__, len(nodes)
-    rows, shared = gather([node.operands[0] for node in nodes], any_order=True)
+    neuron, steps = chain.neuron, len(chain)
+    name = type(neuron).__name__
+    rows, shared = gather(chain.taken, any_order=True)
     states = tuple(_real(one) for one in chain.start)
-    wanted = [node.wanted() for node in nodes]
+    wanted = {name: chain.wanted(place) for place, name in enumerate(chain.names)}
     kept = tuple(
         name
-        for place, name in enumerate(chain.names)
-        if any(row[place] is not None for row in wanted[: -1 if name != "spk" else None])
+        for name, slots in wanted.items()
+        if any(slot is not None for slot in slots[: -1 if name != "spk" else None])
     )
     x = OverTime(rows.unsqueeze(0) if shared else rows, steps)
     with as_noted(chain.facts):
@@ -176,10 +178,10 @@ def _run_chain(chain: Chain, report: Report) -> None:
     how = "over all time" if steps > 1 else "once"  # where something comes between its steps
     report.ran(name, f"step by step: {reason}" if reason else how, steps, steps if reason else 1)
     ends = dict(zip(neuron.state_names, last, strict=True))
-    for place, output in enumerate(chain.names):
-        newest = wanted[-1][place]
+    for output, slots in wanted.items():
+        newest = slots[-1]
         if output not in kept and newest is not None:
-            newest.value, newest.column = ends[output], None
+            newest.settle(ends[output])
     nothing = rows.new_empty(0)
     chain.turned = True
     chain.finish([recorded.get(output, nothing) for output in chain.names])
@@ -191,44 +193,40 @@ def _run_chain(chain: Chain, report: Report) -> None:
 def _run_in_step(group: list[Column], report: Report) -> None:
     """Run operations one by one, in the order of the program."""
     states: dict[int, tuple[Tensor, ...]] = {}
-    nodes = [(node, column) for column in group for node in column.nodes]
-    nodes.sort(key=lambda pair: pair[0].order)
+    calls = [(order, column) for column in group for order in column.order]
+    calls.sort(key=lambda call: call[0])
+    indices = {id(column): itertools.count() for column in group}
     rows = [column for column in group if type(column) is Rows]
-    for node, column in nodes:
-        if type(column) is Rows:
-            continue
+    for _, column in calls:
+        index = next(indices[id(column)])
         for one in rows:
             if not one.done and _is_there(one.base):
                 one.finish([_real(one.base)])
         with within(column.mode):
+            operands = [_real(one) for one in column.operands(index)]
             if type(column) is Chain:
                 neuron = column.neuron
                 if id(column) not in states:
                     states[id(column)] = tuple(_real(one) for one in column.start)
                 with as_noted(column.facts):
-                    values, new = step_from(neuron, _real(node.operands[0]), states[id(column)])
+                    values, new = step_from(neuron, operands[0], states[id(column)])
                 states[id(column)] = new
-                column.finish_node(node, [values[name] for name in column.names])
+                column.finish_one(index, [values[name] for name in column.names])
             else:
                 assert type(column) is Operation
-                values = rules.call(column, [_real(one) for one in node.operands])
-                column.finish_node(node, _tuple(values))
+                column.finish_one(index, _tuple(rules.call(column, operands)))
     for column in group:
         column.done = True
         if type(column) is Chain:
             what = type(column.neuron).__name__
         else:
             what = getattr(getattr(column, "func", None), "__name__", "rows")
-        count = len(column.nodes)
+        count = len(column)
         report.ran(what, "step by step: its output comes back to it", count, count)
 
 
 def _is_there(operand: Operand) -> bool:
-    return (
-        type(operand) is not Slot
-        or operand.value is not None
-        or (operand.column is not None and operand.column.done)
-    )
+    return type(operand) is not Slot or operand.is_computed()
 
 
 # --- operands -------------------------------------------------------------------------------
@@ -251,23 +249,20 @@ def gather(operands: Sequence[Operand], any_order: bool = False) -> tuple[Tensor
     place = 0
     while place < len(operands):
         one = operands[place]
-        if type(one) is not Slot or one.value is not None or one.column is None:
+        column = one.source.column if type(one) is Slot else None
+        if type(one) is not Slot or column is None:
             runs.append(_real(one).unsqueeze(0))
             place += 1
             continue
-        column, out, start = one.column, one.out, one.index
+        out, start = one.source.out, one.index
         end = place + 1
         while end < len(operands):
             other = operands[end]
             if (
                 type(other) is not Slot
-                or other.column is not column
-                or other.out != out
-                or other.value is not None
-                or (
-                    other.index != (start if column.shared else start + end - place)
-                    and not column.shared
-                )
+                or other.source.column is not column
+                or other.source.out != out
+                or (other.index != start + end - place and not column.shared)
             ):
                 break
             end += 1
