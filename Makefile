@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 BENCH := .venv-bench
 BENCH_PIP := $(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt
 SANITIZED := tests/unroll/test_native.py tests/unroll/test_step.py tests/unroll/test_random.py \
-    tests/unroll/test_unroll.py
+    tests/unroll/test_unroll.py tests/unroll/test_products.py
 PEERS := spikingjelly loguru norse nir nirtorch h5py sinabs pbr
 INTEROP := .venv-interop
 INTEROP_PIP := $(INTEROP)/bin/python -m pip install --quiet --constraint constraints.txt \

@@ -123,6 +123,7 @@ AREAS: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
             "tests/unroll/test_plan.py",
             "tests/unroll/test_foreign.py",
             "tests/unroll/test_keeping.py",
+            "tests/unroll/test_products.py",
             "tests/neurons/test_sequence.py",
             "tests/unroll/test_native.py",
             "tests/unroll/test_unroll.py",
@@ -137,9 +138,11 @@ AREAS: dict[str, tuple[dict[str, re.Pattern[str]], tuple[str, ...]]] = {
         {
             "cpu/rows.inc": ALL,
             "cpu/blocks.inc": re.compile("prepare"),
+            "cpu/events.inc": ALL,
             "cpu/tables.inc": re.compile("SURROGATES"),
         },
         (
+            "tests/unroll/test_products.py",
             "tests/unroll/test_native.py",
             "tests/unroll/test_step.py",
             "tests/unroll/test_random.py",

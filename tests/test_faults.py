@@ -126,7 +126,7 @@ def test_a_killed_training_goes_on_to_the_same_losses(tmp_path: Path) -> None:
 #: Loses a worker of its loader, and goes on with another. A process of its own: torch tells of the
 #: loss by raising from a handler of signals, which may be anywhere, as long as the loader lives.
 LOADING = """
-import gc, os, signal, torch, snntorch as snn, snntorch.functional as SF
+import gc, multiprocessing, os, signal, time, torch, snntorch as snn, snntorch.functional as SF
 from snntorch import backprop
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -152,7 +152,11 @@ def train(kills):
     return backprop.BPTT(net, loader, optimizer, SF.ce_rate_loss(), num_steps=6, time_var=False)
 
 try:
-    train(kills=9)
+    try:
+        train(kills=9)
+    finally:  # torch tells of it from a signal handler, which may come last
+        while multiprocessing.active_children():
+            time.sleep(0.01)
 except (RuntimeError, OSError, EOFError) as error:  # or the connection to it breaks first
     print(repr(error), flush=True)
 gc.collect()
