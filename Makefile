@@ -86,6 +86,7 @@ bench: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/sequences.py --json out/sequences.json $(ARGS)
 	$(BENCH)/bin/python benchmarks/step_overhead.py
 	$(BENCH)/bin/python benchmarks/any_net.py
+	$(BENCH)/bin/python benchmarks/products.py
 	$(BENCH)/bin/python benchmarks/memory.py
 	$(BENCH)/bin/python benchmarks/own_neurons.py
 	$(BENCH)/bin/python benchmarks/spikegen.py

@@ -42,14 +42,13 @@ def _spikes(x: Tensor, weight: Tensor, bias: Tensor | None) -> Bits | None:
     """Return the input of a layer as bits, if its product is to be made of these."""
     if not _is_left_to_us() or not _are_matrices(x, weight, bias):
         return None
-    if not math.isfinite(weight.detach().sum().item()):  # 0 times infinity is no 0
-        return None
     most = next(share for columns, share in MOST if len(weight) <= columns)
     found = events.pack(x.detach(), int(most * x.numel()))
     if found is None:
         return None
     spikes = Bits(found[0].numpy(), found[1], x.dtype, x.shape, x.stride())
-    return spikes if math.isfinite(spikes.number) else None
+    total = weight.detach().sum().item()  # 0 times infinity is no 0
+    return spikes if math.isfinite(total) and math.isfinite(spikes.number) else None
 
 
 def _is_left_to_us() -> bool:
