@@ -73,7 +73,7 @@ def comes_back_turned(rows: Tensor) -> Tensor:
 
     Who computed them would have to turn it otherwise, after others copied it to the usual order.
     """
-    if not (rows.requires_grad and channels_are_last(rows)):
+    if is_traced() or is_transformed() or not (rows.requires_grad and channels_are_last(rows)):
         return rows
     out: Tensor = _ComesBackTurned.apply(rows)  # type: ignore[no-untyped-call]
     return out

@@ -42,6 +42,8 @@ def _spikes(x: Tensor, weight: Tensor, bias: Tensor | None) -> Bits | None:
     """Return the input of a layer as bits, if its product is to be made of these."""
     if not _is_left_to_us() or not _are_matrices(x, weight, bias):
         return None
+    if memory_of(weight) == memory_of(x):  # what is kept of one would be kept of the other
+        return None
     most = next(share for columns, share in MOST if len(weight) <= columns)
     found = events.pack(x.detach(), int(most * x.numel()))
     if found is None:
@@ -75,7 +77,7 @@ class _Late(NamedTuple):
     spikes: Bits
 
     def tensor(self) -> Tensor:
-        return self.spikes.tensor() if torch.is_grad_enabled() else torch.empty(0)
+        return self.spikes.tensor() if torch.is_grad_enabled() else torch.empty(0, device="cpu")
 
 
 def _keeping(spikes: Bits, x: Tensor) -> contextlib.AbstractContextManager[Any]:
@@ -96,26 +98,34 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, spikes: Bits, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.spikes = spikes
-        ctx.save_for_backward(x, weight)
-        rows, bits = x.numel() // x.shape[-1], torch.from_numpy(spikes.bits)
-        out = events.product(bits, spikes.number, rows, weight)
-        out = out if bias is None else out.add_(bias)
-        return out.view(*x.shape[:-1], len(weight))
+        # what is not needed may be written to; of x, it is the graph for derivatives of derivatives
+        _, needs_x, needs_weight, _ = ctx.needs_input_grad
+        ctx.save_for_backward(x if needs_weight else None, weight if needs_x else None)
+        # of this shape at once: torch forbids to write to a view that a function returns
+        out = empty((*x.shape[:-1], len(weight)), x.dtype)
+        rows, bits = out.view(-1, len(weight)), torch.from_numpy(spikes.bits)
+        events.product(bits, spikes.number, weight, rows)
+        return out if bias is None else out.add_(bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), spikes = unpacked(ctx, torch.float32), ctx.spikes
-        columns, size = weight.shape
+        columns, size = grad.shape[-1], spikes.shape[-1]
         rows = grad.reshape(-1, columns)
         _, needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        grad_bias = rows.sum(-2) if needs_bias else None
-        if by_torch([grad]):
-            x = x if x.numel() else spikes.tensor()
-            return None, grad @ weight, rows.mT @ x.reshape(-1, size), grad_bias
         grad_x = grad_weight = None
+        grad_bias = rows.sum(-2) if needs_bias else None
+        # zero times infinity is no zero
+        if by_torch([grad]) or (needs_weight and not math.isfinite(rows.sum().item())):
+            if needs_x:
+                grad_x = grad @ weight
+            if needs_weight:
+                x = x if x.numel() else spikes.tensor()
+                grad_weight = rows.mT @ x.reshape(-1, size)
+            return None, grad_x, grad_weight, grad_bias
         if needs_x:
-            grad_x = torch.mm(rows, weight, out=empty((len(rows), size), grad.dtype))
-            grad_x = grad_x.view(spikes.shape)
+            grad_x = empty(spikes.shape, grad.dtype)
+            torch.mm(rows, weight, out=grad_x.view(-1, size))
         if needs_weight:
             bits = torch.from_numpy(spikes.bits)
             grad_weight = events.product_of_columns(bits, spikes.number, rows, size)

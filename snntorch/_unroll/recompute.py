@@ -51,7 +51,7 @@ class Chain:
         self._layers: list[nn.Module] = []
         self._mode = mode_now()._replace(grad=False)
         self._facts = [_facts(source)]
-        self._now: Tensor | None = source  # what the next layer takes
+        self.arrange(source)
         self._wanted: set[int] = set()
         self._found: dict[int, Tensor] = {}  # computed again, and not asked for yet
 
@@ -64,11 +64,12 @@ class Chain:
         """Note that a layer came next, and what it gave."""
         self._layers.append(layer)
         self._facts.append(_facts(layer))
-        self._now = value
+        self.arrange(value)
 
     def arrange(self, value: Tensor) -> None:
         """Note that the next layer takes the last value in this order in memory."""
-        self._now = value
+        self._now: Tensor | None = value
+        self._version = version_of(value)
 
     def end(self) -> None:
         """Let go of the last value: whoever takes it has been told how to compute it."""
@@ -80,6 +81,8 @@ class Chain:
         if now is None or memory_of(tensor) != memory_of(now):
             return None
         if tensor.numel() != now.numel() or tensor.dtype != now.dtype:
+            return None
+        if version_of(tensor) != self._version:  # a layer works in place
             return None
         self._wanted.add(len(self._layers))
         offset = int(tensor.storage_offset() - now.storage_offset())

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 import snntorch as snn
 from snntorch import surrogate, utils
 from snntorch._neurons._deferral import RECORDERS
-from snntorch._unroll.deferred import outputs
+from snntorch._unroll.deferred import outputs, recorder
 from snntorch._unroll.deferred.columns import Column
 from snntorch._unroll.deferred.notes import Notes
 from snntorch._unroll.deferred.placeholder import Deferred, Slot, Source
@@ -244,6 +244,26 @@ def test_what_is_interrupted_amid_a_note_was_not_called(
     assert next(made) > at
     assert ("Leaky", "over all time") in noted.report.lines
     torch.testing.assert_close(got, want)
+
+
+def test_what_is_interrupted_before_its_first_note_was_not_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, right = itertools.count(), recorder.pattern_of
+
+    def pattern_of(*args: Any) -> Any:
+        if next(made) == 0:
+            raise KeyboardInterrupt
+        return right(*args)
+
+    monkeypatch.setattr(recorder, "pattern_of", pattern_of)
+    layer, x = nn.Linear(5, 5), torch.rand(4, 3, 5)
+    with snn.deferred():
+        with pytest.raises(KeyboardInterrupt):
+            layer(x[0])
+        doubled = x[0] * 2
+        got = torch.stack([layer(x[0]), doubled])
+    torch.testing.assert_close(got, torch.stack([layer(x[0]), x[0] * 2]))
 
 
 def test_what_comes_out_can_be_written_to() -> None:
@@ -565,3 +585,23 @@ def test_leftover_placeholders_can_be_written_to() -> None:
     got[1].mul_(2)
     for one, other in zip(got, (want[0] + 1, want[1] * 2, want[2]), strict=True):
         assert torch.equal(one, other)
+
+
+def test_parts_of_what_is_written_to() -> None:
+    """Several views of one value: each is that part again after a write to the whole."""
+    x, layer = torch.rand(STEPS, 4, 8), nn.Linear(8, 8)
+
+    def run() -> Tensor:
+        out = []
+        for step in x:
+            whole = layer(step) * 1.0
+            one, two = whole.chunk(2, 1)
+            whole[0] = 5.0
+            out.append(one - 2 * two)
+        return torch.stack(out)
+
+    with torch.no_grad():  # with gradients torch forbids it
+        want = run()
+        with snn.deferred():
+            got = run()
+    torch.testing.assert_close(got, want)

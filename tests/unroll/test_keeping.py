@@ -33,6 +33,9 @@ NETS: dict[str, Any] = {
     "in place": lambda: nn.Sequential(
         nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Sigmoid(), nn.Linear(8, 8), lif(output=True)
     ),
+    "in place, keeping what it gives": lambda: nn.Sequential(
+        nn.Linear(6, 8), nn.LayerNorm(8), nn.ELU(inplace=True), nn.Linear(8, 8), lif(output=True)
+    ),
     "graded": lambda: nn.Sequential(
         nn.Linear(6, 8), lif(graded_spikes_factor=-0.3), nn.Linear(8, 4), lif(output=True)
     ),

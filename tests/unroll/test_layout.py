@@ -468,3 +468,17 @@ def test_gradients_come_back_in_the_order_of_images(monkeypatch: pytest.MonkeyPa
     (second,) = torch.autograd.grad(first.sum(), usual)
     torch.testing.assert_close(second, 4 * x * usual)
     assert layout.comes_back_turned(x) is x
+
+
+def test_functions_of_functions_see_no_order() -> None:
+    images = torch.rand(3, 2, 8, 8, 2).movedim(-1, 2)
+    model = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(32, 4))
+    assert layout.channels_are_last(images)
+
+    def run(x: Tensor) -> Tensor:
+        return snn.unroll(model, x).square().sum()
+
+    found = torch.func.grad(run)(images)
+    torch.testing.assert_close(found, torch.func.grad(run)(images.contiguous()))
+    (want,) = torch.autograd.grad(run(images.requires_grad_()), images)
+    torch.testing.assert_close(found, want)

@@ -124,6 +124,63 @@ def test_only_what_is_needed() -> None:
         assert torch.equal(summed(x, made.weight), F.linear(x, made.weight))
 
 
+def test_what_is_not_needed_may_be_written_to() -> None:
+    """As of the first layer, whose input has no gradient: nobody needs its weights again."""
+    x, made = spikes(6, 20), layer(20, 3)
+    outs = [summed(x, made.weight, made.bias) for _ in range(2)]
+    outs[0].sum().backward()
+    with torch.no_grad():
+        made.weight.mul_(2)
+    outs[1].sum().backward()
+    assert torch.equal(made.weight.grad, 2 * x.sum(0).expand(3, 20))
+    frozen = layer(20, 3)
+    frozen.weight.requires_grad_(False)
+    with torch.inference_mode():
+        seen = spikes(6, 20)
+    summed(seen, frozen.weight, frozen.bias).sum().backward()
+    assert torch.equal(frozen.bias.grad, torch.full((3,), 6.0))
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (3, 2, 20), (500, 64, 20)])  # the last one is large
+def test_what_it_gives_may_be_written_to(shape: tuple[int, ...]) -> None:
+    x, made = spikes(*shape), layer(20, 9)
+    out = summed(x, made.weight, made.bias).mul_(2)
+    out.sum().backward()
+    assert torch.equal(out, 2 * made(x))
+    assert torch.equal(made.weight.grad, 2 * x.flatten(0, -2).sum(0).expand(9, 20))
+
+
+def test_defaults_of_torch_do_not_matter() -> None:
+    x, made = spikes(6, 20), layer(20, 3)
+    want = made(x)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            out = summed(x, made.weight, made.bias)
+            out.sum().backward()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(out, want)
+    assert torch.equal(made.weight.grad, x.sum(0).expand(3, 20))
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("nan")])
+def test_gradients_that_are_not_finite_spread_as_in_torch(odd: float) -> None:
+    x, made, grad = spikes(6, 20), layer(20, 3), torch.ones(6, 3)
+    grad[0, 0] = odd
+    given = (made.weight, made.bias)
+    found = torch.autograd.grad(summed(x, *given), given, grad)
+    want = torch.autograd.grad(F.linear(x, *given), given, grad)
+    for one, two in zip(found, want, strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=0, equal_nan=True)
+
+
+def test_weights_in_the_memory_of_the_input_are_multiplied() -> None:
+    both = spikes(20, 20)
+    assert products.linear(both, both) is None
+    assert products.linear(both, both.clone()) is not None
+
+
 OTHERS: dict[str, Any] = {
     "many": lambda: (spikes(6, 20, share=0.5), layer(20, 3)),
     "many, for many columns": lambda: (spikes(60, 20, share=0.2), layer(20, 64)),

@@ -874,3 +874,14 @@ def test_an_apply_of_its_own_is_called() -> None:
     assert want[0].max() == 0.5
     neuron.reset_mem()
     assert_close(unrolled(neuron, x), want, 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (50, 64, 200)])
+def test_what_a_neuron_gives_may_be_written_to(shape: tuple[int, ...]) -> None:
+    x = torch.rand(shape, requires_grad=True)
+    spk, mem = snn.Leaky(0.5).unroll(x)
+    want = torch.autograd.grad(3 * mem.sum(), x, retain_graph=True)
+    mem.mul_(3)
+    spk.add_(1)
+    assert torch.equal(torch.autograd.grad(mem.sum(), x)[0], want[0])
+    assert spk.min() == 1

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from snntorch._kernels.cpu.library import threads_of_torch
 from snntorch._kernels.cpu.memory import Memory, compiled
-from snntorch._kernels.cpu.pool import empty
 
 #: A block of a table has a multiple of so many columns, and so many at most.
 LANES, MOST_LANES = 16, 64
@@ -30,8 +29,8 @@ def pack(x: Tensor, most: int) -> tuple[Tensor, int] | None:
     0, or more than ``most`` numbers that are not 0.
     """
     count, known = x.numel(), compiled()
-    bits = torch.empty(-(-count // 8) + BEHIND, dtype=torch.uint8)
-    packed = torch.zeros(2, dtype=torch.int64)
+    bits = torch.empty(-(-count // 8) + BEHIND, dtype=torch.uint8, device="cpu")
+    packed = torch.zeros(2, dtype=torch.int64, device="cpu")
     known.call(
         "snn_pack",
         known.pack.pack(
@@ -50,34 +49,32 @@ def pack(x: Tensor, most: int) -> tuple[Tensor, int] | None:
     return None if found > most else (bits[:-BEHIND], (value ^ SIGN) - SIGN)
 
 
-def product(bits: Tensor, value: float, count: int, weight: Tensor) -> Tensor:
-    """Return ``x @ weight.T``, for ``count`` rows of zeros and of a value.
+def product(bits: Tensor, value: float, weight: Tensor, out: Tensor) -> None:
+    """Put ``x @ weight.T`` into ``out``, for rows of zeros and of a value.
 
     Args:
-        bits: From `pack`.
+        bits: From `pack`, as they are: there is memory behind them.
         value: The value.
-        count: Number of rows of ``x``.
         weight: (columns, numbers of a row of ``x``), float32.
+        out: (rows of ``x``, columns), float32.
     """
     columns, size = weight.shape
     lanes = _lanes(columns)
     padded = F.pad(weight, (0, 0, 0, -columns % lanes)).view(-1, lanes, size)
-    out = empty((count, columns), weight.dtype)
     _call("snn_add_rows", bits, value, padded.transpose(1, 2).contiguous(), out)
-    return out
 
 
 def product_of_columns(bits: Tensor, value: float, grad: Tensor, size: int) -> Tensor:
     """Return ``grad.T @ x``, for rows ``x`` of zeros and of a value.
 
     Args:
-        bits: From `pack`.
+        bits: From `pack`, as they are.
         value: The value.
         grad: (rows of ``x``, columns), float32.
         size: Numbers of a row of ``x``.
     """
     columns, lanes = grad.shape[1], _lanes(grad.shape[1])
-    table = torch.zeros(-(-columns // lanes), size, lanes)
+    table = grad.new_zeros(-(-columns // lanes), size, lanes)
     for start in range(0, len(grad), ROWS):
         rows, part = grad[start : start + ROWS].contiguous(), torch.zeros_like(table)
         first, last = start * size // 8, -(-(start + len(rows)) * size // 8)

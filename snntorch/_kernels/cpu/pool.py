@@ -95,4 +95,4 @@ def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     size = prod(shape) * dtype.itemsize
     if size < SMALL or not FLAGS:
         return torch.empty(shape, dtype=dtype, device="cpu")
-    return torch.frombuffer(POOL.take(size), dtype=dtype).view(shape)
+    return torch.frombuffer(POOL.take(size), dtype=dtype).view(shape).detach()

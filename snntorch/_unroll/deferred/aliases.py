@@ -45,7 +45,7 @@ def own_memory(target: Deferred) -> None:
         root = root.origin.base
     if root.origin is not None:  # a row of a tensor that is there
         with with_graph(root):
-            root.slot = known(root.origin.func(*root.origin.args))
+            root.slot = known(root.origin.again(root.origin.args, {}))
     elif root.slot.source.out != FOREIGN:
         with with_graph(root):
             root.slot = known(value_of(root).clone())
@@ -54,8 +54,8 @@ def own_memory(target: Deferred) -> None:
         for view in living(waiting.pop().views):
             assert view.origin is not None
             with with_graph(view):
-                made = view.origin.func(*tree_map(value_of, view.origin.args), **view.origin.kwargs)
-            view.slot = known(made)
+                given = tree_map(value_of, (view.origin.args, view.origin.kwargs))
+                view.slot = known(view.origin.again(*given))
             waiting.append(view)
 
 

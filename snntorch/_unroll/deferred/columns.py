@@ -148,7 +148,7 @@ class Operation(Column):
         super().__init__(mode, gives.metas)
         self.func, self.spec, self.alone, self.gives = func, spec, alone, gives
         self.gives_one = gives.kind is None and not gives.is_view
-        self.pattern: Any = None
+        self.pattern: Any = ([], -1, [])  # that of no call, until there is one
         meta = gives.metas[0]
         large = func is torch.conv2d and not same and meta.device.type == "cpu"
         self.most = fitting(meta.shape.numel() * meta.dtype.itemsize) if large else None

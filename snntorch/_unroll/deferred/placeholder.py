@@ -87,12 +87,24 @@ def known(tensor: Tensor) -> Slot:
 
 
 class View(NamedTuple):
-    """How a value came out of the memory of another one."""
+    """How a value came out of the memory of another one.
+
+    Attributes:
+        base: The other one.
+        func: The function that gave it, of ``args`` and ``kwargs``.
+        place: Where it was among several values; None if it was the only one.
+    """
 
     base: Tensor
     func: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    place: int | None = None
+
+    def again(self, args: Any, kwargs: Any) -> Tensor:
+        """Return the same view, of the values."""
+        found = self.func(*args, **kwargs)
+        return found if self.place is None else found[self.place]  # type: ignore[no-any-return]
 
 
 class Deferred(Tensor):

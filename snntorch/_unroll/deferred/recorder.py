@@ -220,8 +220,9 @@ class Recorder(TorchFunctionMode):
         _, kind, is_view = column.gives
         if is_view:
             for base in [one for one in flat(args) if type(one) is Deferred][:1]:
-                for out in outs:
-                    share(out, View(base, column.func, args, kwargs))
+                for place, out in enumerate(outs):
+                    of_several = None if kind is None else place
+                    share(out, View(base, column.func, args, kwargs, of_several))
         return outs[0] if kind is None else kind(outs)
 
     def _rows(self, func: Any, args: Any, kwargs: Any) -> Any:
