@@ -84,12 +84,12 @@ def _made(spec: Any, operands: Any) -> Any:
 
 def once(column: Operation, gathered: Gathered, count: int) -> Any:
     """Return what each of so many calls gives, all of which take the same."""
-    (first, _), *rest = gathered
     if column.func is F.batch_norm:  # running statistics tell how many there were
-        return _batch_norm(column, [(first.unsqueeze(0), False), *rest], count)[0]
+        return _batch_norm(column, gathered, count)[0]
+    first, *rest = [one for one, _ in gathered]
     if column.func is F.conv2d:
         first = channels_last(first, count)
-    return call(column, [first, *(one for one, _ in rest)])
+    return call(column, [first, *rest])
 
 
 def stacks_rows(column: Operation) -> bool:
@@ -172,7 +172,7 @@ def _dropout(column: Operation, gathered: Gathered, count: int) -> Any:
 def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
     """Give each step statistics of its own: channels of all steps side by side.
 
-    One step stands for all, whose statistics are the same.
+    If all take the same, one step stands for them.
     """
     names = (
         "input",
@@ -187,9 +187,10 @@ def _batch_norm(column: Operation, gathered: Gathered, count: int) -> Any:
     given = iter(one for one, _ in gathered)
     args = dict(zip(names, _made(column.spec[0], given), strict=False))
     args |= dict(_made(column.spec[1], given))
-    x = args.pop("input")
+    x, shared = args.pop("input"), gathered[0][1]
     if not all(one for _, one in gathered[1:]):
         return None
+    x = x.unsqueeze(0) if shared else x
     if not args.get("training", False):
         flat = F.batch_norm(x.flatten(0, 1), **args)
         return flat.reshape(*x.shape[:2], *flat.shape[1:])
